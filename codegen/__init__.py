@@ -1,0 +1,1 @@
+"""The compiler: from gateway.yaml to the artifact that the gateway serves."""

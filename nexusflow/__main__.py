@@ -1,0 +1,5 @@
+"""`python -m nexusflow` is `nexusflow`."""
+
+from nexusflow.cli.main import main
+
+main()

@@ -1,0 +1,39 @@
+"""`nexusflow serve`: Granian around the built artifact, with a supervisor that drains before it stops."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import rich_click as click
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+
+@click.command()
+@click.option(
+    "--build", "build_dir", type=click.Path(path_type=Path), default=Path("build"), show_default=True,
+    help="Folder that `nexusflow build` wrote.",
+)  # fmt: skip
+@click.option("--host", help="Listen here instead of `gateway.host`.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Listen here instead of `gateway.port`.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Worker processes instead of `gateway.workers`.")
+def serve(build_dir: Path, host: str | None, port: int | None, workers: int | None) -> None:
+    """Serve the artifact that `nexusflow build` made current.
+
+    The artifact is loaded and tried before any worker starts; one that fails is refused with exit code 1. A later
+    build is picked up while serving: good ones replace the running one without losing a request, bad ones are refused.
+    """
+    from nexusflow.loading import ArtifactRefused, load
+    from nexusflow.serving import run
+
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    try:
+        loaded = load((build_dir / "current").resolve())
+    except ArtifactRefused as refused:
+        click.echo(f"error: {refused}", err=True)
+        sys.exit(1)
+    server = loaded.plan.server
+    os.environ["NEXUSFLOW_BUILD"] = str(build_dir.resolve())
+    os.environ.setdefault("NEXUSFLOW_ROOT", str(build_dir.resolve().parent))
+    sys.exit(run(server, host=host or server.host, port=port or server.port, workers=workers or server.workers))

@@ -1,0 +1,44 @@
+"""Headers that every answer carries, and error answers."""
+
+from typing import Protocol
+
+from litestar.types import Send
+
+from nexusflow.flow.client import Header, answer
+from nexusflow.ir.errors import Problem
+
+
+class Envelopes(Protocol):
+    """A protocol's unary error form."""
+
+    def status(self, problem: Problem) -> int: ...
+    def envelope(self, problem: Problem) -> bytes: ...
+
+
+def base_headers(request_id: str) -> list[Header]:
+    """Our request id, on every answer (L55)."""
+    return [(b"x-request-id", request_id.encode())]
+
+
+async def refuse(send: Send, errors: Envelopes, problem: Problem, request_id: str) -> None:
+    """Answer with `problem`."""
+    status = errors.status(problem)
+    headers = [*base_headers(request_id), *_error_headers(problem, status)]
+    await answer(send, status, errors.envelope(problem), headers)
+
+
+def _error_headers(problem: Problem, status: int) -> list[Header]:
+    """What tells an SDK whether and when to try again (reliability 1.7)."""
+    headers: list[Header] = []
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if problem.retry_after is not None:
+        headers.append((b"retry-after", str(problem.retry_after).encode()))
+        headers.append((b"retry-after-ms", str(problem.retry_after * 1000).encode()))
+    if problem.should_retry is not None:
+        headers.append((b"x-should-retry", b"true" if problem.should_retry else b"false"))
+    if problem.close:
+        headers.append((b"connection", b"close"))
+    if problem.allow is not None:
+        headers.append((b"allow", problem.allow.encode()))
+    return headers

@@ -1,0 +1,95 @@
+"""What all surfaces share: the shell around one call, in which every failure becomes the right kind of answer."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from litestar.types import Receive, Scope, Send
+
+from nexusflow.endpoints import respond
+from nexusflow.flow.body import ClientGone
+from nexusflow.flow.client import ClientStream
+from nexusflow.flow.exchange import Exchange, Phase
+from nexusflow.flow.stream import expired
+from nexusflow.ir.errors import Kind, Problem, RequestRefused
+from nexusflow.runtime import Runtime
+
+_log = logging.getLogger("nexusflow.request")
+_INTERNAL = Problem(kind=Kind.INTERNAL, message="An internal error occurred.")
+
+
+@dataclass(slots=True)
+class Call:
+    """One request as the steps see it."""
+
+    exchange: Exchange
+    scope: Scope
+    receive: Receive
+    send: Send
+    client: ClientStream
+
+
+class ErrorWriter(Protocol):
+    """A protocol's error envelopes."""
+
+    def status(self, problem: Problem) -> int: ...
+    def envelope(self, problem: Problem) -> bytes: ...
+    def event(self, problem: Problem) -> bytes: ...
+
+
+class Surface:
+    """Base of the endpoint objects that generated handlers call. `bind` makes one live; `serve` is its own."""
+
+    runtime: Runtime
+    errors: ErrorWriter
+
+    def bind(self, runtime: Runtime) -> None:
+        """Connect to the process: called once, before the first request."""
+        self.runtime = runtime
+
+    async def serve(self, call: Call) -> None:
+        """Answer one request, or raise `RequestRefused`."""
+        raise NotImplementedError
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request to its end."""
+        exchange = Exchange(cast("asyncio.Task[object]", asyncio.current_task()))
+        call = Call(exchange, scope, receive, send, ClientStream(send, respond.base_headers(exchange.request_id)))
+        exchanges = self.runtime.watchdog.exchanges
+        exchanges.add(exchange)
+        try:
+            await self._guarded(call)
+        finally:
+            exchanges.discard(exchange)
+
+    async def _guarded(self, call: Call) -> None:
+        exchange = call.exchange
+        try:
+            if self.runtime.draining:
+                raise RequestRefused(expired(Phase.DRAIN))
+            await self.serve(call)
+            return
+        except asyncio.CancelledError:
+            if exchange.expired is None and not exchange.gone:
+                raise
+            await exchange.absorb_cancel()
+            problem = expired(exchange.expired)
+        except RequestRefused as refused:
+            problem = refused.problem
+        except ClientGone:
+            return
+        except Exception:
+            _log.exception("request %s failed", exchange.request_id)
+            problem = _INTERNAL
+        if exchange.expired or exchange.gone:
+            await exchange.absorb_cancel()
+        exchange.deadline = float("inf")
+        if not exchange.gone and exchange.expired is not Phase.WRITE:
+            await self._fail(call, problem)
+
+    async def _fail(self, call: Call, problem: Problem) -> None:
+        if call.client.committed:
+            await call.client.end(self.errors.event(problem))
+        else:
+            await respond.refuse(call.send, self.errors, problem, call.exchange.request_id)

@@ -1,0 +1,102 @@
+"""One client call in flight: who it is, which phase it is in, and when that phase must be over.
+
+Deadlines are two attribute stores per phase; one `Watchdog` per worker looks at all of them a few times a second. A
+timer per read and write would cost more than the rest of the gateway on a fast stream.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from enum import Enum
+
+from nexusflow.wire.ids import request_id
+
+TICK_SECONDS = 0.1
+QUIET_SECONDS = 15.0
+"""A client that has waited this long is sent a comment (R-21), well under common proxies' idle limits."""
+
+
+class Phase(Enum):
+    """What a call waits for; also the reason when it waited too long."""
+
+    BODY = "the client's body"
+    FIRST_BYTE = "the provider's first byte"
+    IDLE = "the provider's next byte"
+    WRITE = "the client to read"
+    DRAIN = "the server to stop"
+
+
+class Exchange:
+    """The mutable state of one call. Owned by the task that serves it."""
+
+    __slots__ = ("deadline", "expired", "gone", "keep_alive", "phase", "quiet_at", "request_id", "task", "total")
+
+    def __init__(self, task: "asyncio.Task[object]") -> None:
+        self.request_id = request_id()
+        self.task = task
+        self.phase = Phase.BODY
+        self.deadline = self.total = self.quiet_at = float("inf")
+        self.expired: Phase | None = None
+        self.gone = False
+        self.keep_alive: Callable[[], Awaitable[None]] | None = None
+
+    def enter(self, phase: Phase, seconds: float) -> None:
+        """Begin to wait for `phase`, at most `seconds` and never beyond the call's total."""
+        self.phase = phase
+        self.deadline = min(time.monotonic() + seconds, self.total)
+
+    def limit_total(self, seconds: float) -> None:
+        """Bound the whole rest of the call (R-26)."""
+        self.total = time.monotonic() + seconds
+
+    def expire(self) -> None:
+        """End the current wait: too long."""
+        self.expired = self.phase
+        self.deadline = float("inf")
+        self.task.cancel()
+
+    def drain(self) -> None:
+        """End the call because the process stops (R-33)."""
+        self.phase = Phase.DRAIN
+        self.expire()
+
+    def leave(self) -> None:
+        """End the current wait: the client left."""
+        self.gone = True
+        self.deadline = float("inf")
+        self.task.cancel()
+
+    async def absorb_cancel(self) -> None:
+        """Take back the cancellation that `expire` or `leave` asked for, whether or not it was delivered yet."""
+        self.deadline = float("inf")
+        while self.task.cancelling():
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                pass
+            self.task.uncancel()
+
+
+class Watchdog:
+    """Ends waits that last too long and keeps quiet streams alive. One per worker."""
+
+    def __init__(self) -> None:
+        self.exchanges: set[Exchange] = set()
+        self._writes: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self.sweep(time.monotonic())
+
+    def sweep(self, now: float) -> None:
+        """Look at every call once. `now` is monotonic seconds."""
+        for exchange in list(self.exchanges):
+            if exchange.deadline <= now:
+                exchange.expire()
+            elif exchange.quiet_at <= now and exchange.keep_alive is not None:
+                exchange.quiet_at = now + QUIET_SECONDS
+                write = asyncio.ensure_future(exchange.keep_alive())
+                self._writes.add(write)
+                write.add_done_callback(self._writes.discard)

@@ -1,0 +1,116 @@
+"""Pumping one upstream stream to one client: the gate, the pump, the end (reliability 1.3).
+
+Nothing is sent before the first meaningful event, so that an early failure keeps its real status. Afterwards every
+failure becomes one in-protocol error event. The client's leaving cancels the upstream call at once.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from litestar.types import Receive
+
+from nexusflow.flow import attempt
+from nexusflow.flow.client import ClientStream
+from nexusflow.flow.exchange import QUIET_SECONDS, Exchange, Phase
+from nexusflow.flow.served import ServedLane
+from nexusflow.ir.errors import Kind, Problem, RequestRefused
+from nexusflow.upstream.transport import Reply, UpstreamFault
+
+DRAIN_SECONDS = 1.0
+"""How long the upstream may take to close after its last event, so that its connection can be used again."""
+
+
+class Tap(Protocol):
+    """What a protocol's stream reader tells the pump."""
+
+    meaningful: bool
+    done: bool
+    problem: Problem | None
+
+    def feed(self, piece: bytes) -> bytes: ...
+    def close(self) -> bytes: ...
+
+
+async def pump(exchange: Exchange, reply: Reply, tap: Tap, client: ClientStream, lane: ServedLane) -> None:
+    """Forward until the stream ends.
+
+    Raises `RequestRefused` with whatever ended it early; `client.committed` says whether the status is already out.
+    Expiry and the client's leaving arrive as cancellation, for the caller to tell apart.
+    """
+    held = b""
+    finished = False
+    exchange.quiet_at = time.monotonic() + QUIET_SECONDS
+    exchange.keep_alive = client.keep_alive
+    pieces = reply.pieces()
+    try:
+        async for piece in pieces:
+            frames = held + tap.feed(piece)
+            gated = not tap.meaningful and not client.committed
+            if tap.problem is not None or tap.done:
+                held = frames
+                break
+            if gated:
+                held = frames
+                continue
+            held = b""
+            if frames:
+                await _write(exchange, client, frames, lane.write_stall)
+            exchange.enter(Phase.IDLE, lane.idle)
+        else:
+            finished = True
+            held += tap.close()
+        await _finish(tap, client, held)
+        finished = finished or await _drain(pieces)
+    except UpstreamFault as fault:
+        raise RequestRefused(attempt.explain(fault, lane, exchange.request_id)) from fault
+    finally:
+        exchange.keep_alive = None
+        reply.close(reusable=finished)
+
+
+async def _write(exchange: Exchange, client: ClientStream, frames: bytes, stall_seconds: float) -> None:
+    exchange.enter(Phase.WRITE, stall_seconds)
+    await client.write(frames)
+    exchange.quiet_at = time.monotonic() + QUIET_SECONDS
+
+
+async def _finish(tap: Tap, client: ClientStream, held: bytes) -> None:
+    """The good end, or the problem; frames before a failing event still reach a client that already has some."""
+    if tap.problem is not None:
+        if held and (client.committed or tap.meaningful):
+            await client.write(held)
+        raise RequestRefused(tap.problem)
+    if not client.committed:
+        await client.write(held)
+        held = b""
+    await client.end(held)
+
+
+async def _drain(pieces: AsyncIterator[bytes]) -> bool:
+    """Read the upstream to its end after the last event. True when the connection can be used again."""
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in pieces:
+                pass
+    except (TimeoutError, UpstreamFault):
+        return False
+    return True
+
+
+async def watch_client(exchange: Exchange, receive: Receive) -> None:
+    """End the exchange when the client leaves: the server never tells its handler (issue of the server, G3)."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    exchange.leave()
+
+
+def expired(phase: Phase | None) -> Problem:
+    """What a client is told when a wait was cut short."""
+    if phase is Phase.BODY:
+        return Problem(kind=Kind.CLIENT_TIMEOUT, message="The request's body did not arrive in time.", close=True)
+    if phase is Phase.DRAIN:
+        return Problem(kind=Kind.DRAIN, message="The gateway is restarting. Try again.", retry_after=1, close=True)
+    waited = phase.value if phase is not None else "the provider"
+    return Problem(kind=Kind.TIMEOUT, message=f"Timed out waiting for {waited}.")

@@ -1,0 +1,1 @@
+"""Canonical values shared by every layer. No behaviour, no I/O."""

@@ -1,0 +1,1 @@
+"""The wire protocols. Each folder knows one protocol and no other."""

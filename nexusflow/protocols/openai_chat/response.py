@@ -1,0 +1,28 @@
+"""A provider's unary chat answer on the identity lane: checked, renamed, otherwise byte for byte."""
+
+from msgspec import Raw
+
+from nexusflow.ir.errors import Kind, Problem, RequestRefused, refuse
+from nexusflow.protocols.openai_chat import errors
+from nexusflow.wire import jsonedit
+
+
+def relabel(body: bytes, public_model: Raw) -> bytes:
+    """The answer under the model's public name (L15, U-35).
+
+    Raises `RequestRefused` for an answer that is not a chat completion: malformed (U-11) or an error in a 200 (U-16).
+    """
+    try:
+        fields = jsonedit.split(body)
+    except jsonedit.InvalidJSON:
+        raise refuse(Kind.UPSTREAM, "The provider's answer is not valid JSON.") from None
+    error = fields.get("error")
+    if error is not None and bytes(error) != b"null":
+        raise RequestRefused(errors.read_in_band(bytes(error)))
+    choices = fields.get("choices")
+    if choices is None or not bytes(choices).startswith(b"["):
+        raise RequestRefused(Problem(kind=Kind.UPSTREAM, message="The provider's answer is not a chat completion."))
+    if bytes(fields.get("model", b"")) == bytes(public_model):
+        return body
+    fields["model"] = public_model
+    return jsonedit.join(fields)

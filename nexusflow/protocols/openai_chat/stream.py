@@ -1,0 +1,153 @@
+"""A provider's chat stream on the identity lane.
+
+Every event is checked and forwarded whole, under the model's public name; the usage event that only we asked for is
+held back. What a truncated or broken stream means is decided here: a `problem`, never silence (protocols 1.10.3).
+Sans-I/O: bytes in, bytes out.
+"""
+
+import msgspec
+from msgspec import Raw
+
+from nexusflow.ir.errors import Kind, Problem
+from nexusflow.protocols.openai_chat import errors
+from nexusflow.protocols.openai_chat.wire import ChunkPeek
+from nexusflow.wire import jsonedit, sse
+
+_peek = msgspec.json.Decoder(ChunkPeek).decode
+_EMPTY_VALUES = frozenset((b"null", b'""', b"[]", b"{}"))
+_TRUNCATED = Problem(kind=Kind.UPSTREAM, message="The provider's stream ended before its answer was complete.")
+_MALFORMED = Problem(kind=Kind.UPSTREAM, message="The provider sent an event that is not valid JSON.")
+_TOO_LARGE = Problem(kind=Kind.UPSTREAM, message="The provider sent an event that is too large.")
+_EMPTY = Problem(kind=Kind.UPSTREAM, message="The provider's answer is empty.")
+
+
+class IdentityStream:
+    """Feed it pieces, forward what it returns, and look at `problem` and `done` after each.
+
+    `meaningful` turns true with the first content; until then a failure can still be a real HTTP status (R-20).
+    """
+
+    __slots__ = (
+        "_finished",
+        "_hide_usage",
+        "_names",
+        "_opened",
+        "_public",
+        "_splitter",
+        "done",
+        "meaningful",
+        "problem",
+    )
+
+    def __init__(self, public_model: Raw, *, hide_usage: bool) -> None:
+        self._public = bytes(public_model)
+        self._hide_usage = hide_usage
+        self._splitter = sse.Splitter()
+        self._names: dict[str, tuple[bytes, bytes]] = {}
+        self._opened: set[int] = set()
+        self._finished: set[int] = set()
+        self.done = False
+        self.meaningful = False
+        self.problem: Problem | None = None
+
+    def feed(self, piece: bytes) -> bytes:
+        """The frames to forward for `piece`; those before a failing event when `problem` is set."""
+        try:
+            events = self._splitter.feed(piece)
+        except sse.EventTooLarge:
+            self.problem = _TOO_LARGE
+            return b""
+        return self._forward(events)
+
+    def close(self) -> bytes:
+        """At the end of the upstream body: the last frames, with a missing `[DONE]` supplied (U-08, U-09)."""
+        frames = b"" if self.done else self._forward(self._splitter.close())
+        if self.done or self.problem is not None:
+            return frames
+        if self._opened and self._opened == self._finished:
+            self.done = True
+            return frames + sse.DONE
+        self.problem = _TRUNCATED
+        return frames
+
+    def _forward(self, events: list[sse.Event]) -> bytes:
+        frames: list[bytes] = []
+        for event in events:
+            if event.data is None:
+                frames.append(event.frame)
+                continue
+            if event.data == b"[DONE]":
+                self._end(frames, event)
+                break
+            frame = self._chunk(event, event.data)
+            if self.problem is not None:
+                break
+            if frame is not None:
+                frames.append(frame)
+        return b"".join(frames)
+
+    def _end(self, frames: list[bytes], event: sse.Event) -> None:
+        if not self._finished and not self.meaningful:
+            self.problem = _EMPTY
+        else:
+            self.done = True
+            frames.append(event.frame)
+
+    def _chunk(self, event: sse.Event, data: bytes) -> bytes | None:
+        try:
+            peek = _peek(data)
+        except msgspec.ValidationError:
+            return self._odd(event, data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            self.problem = _MALFORMED
+            return None
+        if peek.error is not None:
+            self.problem = errors.read_in_band(bytes(peek.error))
+            return None
+        if peek.choices:
+            self._note(peek)
+        elif peek.usage is not None and self._hide_usage:
+            return None
+        if peek.model is None:
+            return event.frame
+        return self._relabel(event, data, peek.model)
+
+    def _note(self, peek: ChunkPeek) -> None:
+        for choice in peek.choices or ():
+            self._opened.add(choice.index)
+            if choice.finish_reason is not None:
+                self._finished.add(choice.index)
+                self.meaningful = True
+            elif not self.meaningful and choice.delta:
+                self.meaningful = any(
+                    name != "role" and bytes(value) not in _EMPTY_VALUES for name, value in choice.delta.items()
+                )
+
+    def _relabel(self, event: sse.Event, data: bytes, model: str) -> bytes:
+        """Put the public model name in. The name's bytes are replaced where they stand if they stand there once."""
+        names = self._names.get(model)
+        if names is None:
+            old = b'"model":' + bytes(jsonedit.text(model))
+            names = self._names[model] = (old, b'"model":' + self._public)
+        if names[0] == names[1]:
+            return event.frame
+        if data.count(b'"model"') == 1:
+            frame = event.frame.replace(names[0], names[1], 1)
+            if frame is not event.frame and frame != event.frame:
+                return frame
+        fields = jsonedit.split(data)
+        fields["model"] = Raw(self._public)
+        return event.frame[: len(event.frame) - len(data) - 2] + jsonedit.join(fields) + b"\n\n"
+
+    def _odd(self, event: sse.Event, data: bytes) -> bytes | None:
+        """A chunk whose members have unexpected types: forwarded if it is JSON at all, for the client to judge."""
+        try:
+            fields = jsonedit.split(data)
+        except jsonedit.InvalidJSON:
+            self.problem = _MALFORMED
+            return None
+        self.meaningful = True
+        if "model" not in fields:
+            return event.frame
+        fields["model"] = Raw(self._public)
+        return event.frame[: len(event.frame) - len(data) - 2] + jsonedit.join(fields) + b"\n\n"

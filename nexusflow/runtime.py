@@ -1,0 +1,84 @@
+"""Everything of one worker that outlives an artifact: keys, connections, deadlines, and what is live."""
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nexusflow.flow.exchange import Watchdog
+from nexusflow.ir.plan import Provider, Server
+from nexusflow.keys.cache import KeyCache
+from nexusflow.keys.pepper import load_pepper
+from nexusflow.settings import Settings
+from nexusflow.store.sqlite import open_database
+from nexusflow.upstream.pool import Pool
+from nexusflow.upstream.transport import Transport
+
+DRAIN_POLL_SECONDS = 0.1
+
+
+@dataclass(slots=True)
+class Swaps:
+    """What this worker serves, wants to serve, and refused, for `/readyz` and `nexusflow doctor`."""
+
+    live: str | None = None
+    wanted: str | None = None
+    refused: str | None = None
+    reason: str | None = None
+
+
+@dataclass(slots=True)
+class Runtime:
+    """One per worker. Opened by the host before its first artifact, closed after its last."""
+
+    settings: Settings
+    keys: KeyCache
+    watchdog: Watchdog = field(default_factory=Watchdog)
+    swaps: Swaps = field(default_factory=Swaps)
+    drain_seconds: float = 30.0
+    draining: bool = False
+    _pool: Pool = field(default_factory=Pool)
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def connect(self, provider: Provider) -> Transport:
+        """A pooled transport to `provider`."""
+        return self._pool.connect(provider)
+
+    def base_url(self, provider: Provider) -> str:
+        """The provider's address. A simulated provider, and only that, may have been started elsewhere."""
+        moved = self.settings.simulator_url if provider.simulated else None
+        return moved or provider.base_url
+
+    def start(self) -> None:
+        """Start the background work of this worker."""
+        self._tasks = [
+            asyncio.create_task(self.watchdog.run()),
+            asyncio.create_task(self.keys.watch(self._stop)),
+        ]
+        if self.settings.drain_file is not None:
+            self._tasks.append(asyncio.create_task(self._drain(self.settings.drain_file)))
+
+    async def _drain(self, flag: Path) -> None:
+        """Wait for the supervisor's flag; then refuse new calls, and end those that outlast the drain time (R-33)."""
+        while not flag.exists():
+            await asyncio.sleep(DRAIN_POLL_SECONDS)
+        self.draining = True
+        await asyncio.sleep(self.drain_seconds)
+        for exchange in list(self.watchdog.exchanges):
+            exchange.drain()
+
+    async def close(self) -> None:
+        """Stop background work and close connections."""
+        self._stop.set()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._pool.close()
+
+
+def open_runtime(settings: Settings, server: Server) -> Runtime:
+    """Open the embedded store and build the runtime. Raises the store's own typed errors."""
+    database_path = settings.root / server.database
+    database = open_database(database_path)
+    pepper = load_pepper(Path(database_path).parent / "pepper")
+    return Runtime(settings=settings, keys=KeyCache(database, pepper), drain_seconds=server.drain_ms / 1000)

@@ -1,0 +1,54 @@
+"""Running Granian: its settings (performance: adopt 4) and a shutdown that drains streams first (R-33, G5 … G8)."""
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, TaskImpl
+
+from nexusflow.ir.plan import Server
+from nexusflow.settings import DRAIN_FILE
+
+KILL_GRACE_SECONDS = 15
+
+
+class DrainingServer(Granian):
+    """Granian stops listening at once but waits for streams without end; we tell the workers to end them in time."""
+
+    def __init__(self, *args: Any, drain_file: Path, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._drain_file = drain_file
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Raise the drain flag that every worker polls, then stop as Granian does."""
+        self._drain_file.write_text(str(time.time()))
+        super().shutdown(exit_code)
+
+
+def run(server: Server, *, host: str, port: int, workers: int) -> int:
+    """Serve until told to stop; returns the exit code."""
+    with tempfile.TemporaryDirectory(prefix="nexusflow-") as folder:
+        drain_file = Path(folder) / "drain"
+        os.environ[DRAIN_FILE] = str(drain_file)
+        granian = DrainingServer(
+            "nexusflow.host:app",
+            drain_file=drain_file,
+            address=host,
+            port=port,
+            interface=Interfaces.ASGI,
+            workers=workers,
+            loop=Loops.uvloop,
+            task_impl=TaskImpl.asyncio,
+            runtime_mode=RuntimeModes.st,
+            http=HTTPModes.auto,
+            websockets=False,
+            backlog=4096,
+            log_access=False,
+            respawn_failed_workers=True,
+            workers_kill_timeout=server.drain_ms // 1000 + KILL_GRACE_SECONDS,
+        )
+        granian.serve()
+    return 0

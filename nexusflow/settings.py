@@ -1,0 +1,35 @@
+"""Process settings: where the artifact and the data lie. Everything else is in gateway.yaml."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+BUILD = "NEXUSFLOW_BUILD"
+ROOT = "NEXUSFLOW_ROOT"
+SIMULATOR_URL = "NEXUSFLOW_SIMULATOR_URL"
+DRAIN_FILE = "NEXUSFLOW_DRAIN_FILE"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`build` holds artifacts and the `current` link. Relative paths of gateway.yaml are meant from `root`.
+
+    `drain_file` appears when the supervisor wants the workers to finish.
+    """
+
+    build: Path
+    root: Path
+    simulator_url: str | None
+    drain_file: Path | None
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """From the environment, which `serve` sets for its workers."""
+        root = Path(environ.get(ROOT, "."))
+        return cls(
+            build=Path(environ.get(BUILD, root / "build")),
+            root=root,
+            simulator_url=environ.get(SIMULATOR_URL) or None,
+            drain_file=Path(environ[DRAIN_FILE]) if environ.get(DRAIN_FILE) else None,
+        )

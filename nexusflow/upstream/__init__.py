@@ -1,0 +1,1 @@
+"""Calls to providers: transport, connection pools, credentials. Knows nothing of client protocols."""

@@ -1,0 +1,29 @@
+"""The connection pools of one worker. They outlive artifacts, so a swap keeps warm connections."""
+
+from collections.abc import Callable
+
+from nexusflow.ir.plan import Provider
+from nexusflow.upstream.aiohttp_transport import AiohttpTransport
+from nexusflow.upstream.transport import Transport
+
+
+class Pool:
+    """One transport per provider address and size."""
+
+    def __init__(self, open_transport: Callable[[int], Transport] = AiohttpTransport) -> None:
+        self._open = open_transport
+        self._transports: dict[tuple[str, int], Transport] = {}
+
+    def connect(self, provider: Provider) -> Transport:
+        """The transport to `provider`; opened on first use."""
+        key = (provider.base_url, provider.max_in_flight)
+        transport = self._transports.get(key)
+        if transport is None:
+            transport = self._transports[key] = self._open(provider.max_in_flight)
+        return transport
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for transport in self._transports.values():
+            await transport.close()
+        self._transports.clear()

@@ -1,0 +1,84 @@
+"""Editing the top level of a JSON object without reparsing the rest.
+
+One pass into `dict[str, Raw]` is at once the syntax check, the field access and the rewrite: every value we do not
+touch keeps its bytes, and a duplicate key collapses to the last one, so what was checked is what is sent on.
+"""
+
+import json
+
+import msgspec
+from msgspec import Raw
+
+Fields = dict[str, Raw]
+
+_decoder = msgspec.json.Decoder(Fields)
+_encode = msgspec.json.Encoder().encode
+
+
+class InvalidJSON(ValueError):
+    """The text is not one JSON object in valid UTF-8 of bounded depth. The message is safe to show."""
+
+
+def split(body: bytes) -> Fields:
+    """Return the top-level fields of a JSON object as raw values.
+
+    Raises `InvalidJSON` for anything else: malformed or truncated text, NaN, a BOM, trailing text, nesting deeper
+    than the parser's stack, bad UTF-8 in a key (C-12, C-13, C-16; three exception classes, reliability G16).
+    """
+    try:
+        return _decoder.decode(body)
+    except msgspec.ValidationError:
+        raise InvalidJSON("the body must be a JSON object") from None
+    except RecursionError:
+        raise InvalidJSON("the JSON is nested too deeply") from None
+    except UnicodeDecodeError:
+        raise InvalidJSON("the body is not valid UTF-8") from None
+    except msgspec.DecodeError as error:
+        raise InvalidJSON(f"the body is not valid JSON: {_plain(error)}") from None
+
+
+def join(fields: Fields) -> bytes:
+    """Encode fields as one compact object, values byte for byte, in the order of the dict."""
+    return _encode(fields)
+
+
+def text(value: str) -> Raw:
+    """A string as a raw JSON value."""
+    return Raw(_encode(value))
+
+
+def as_text(value: Raw) -> str | None:
+    """The string that a raw JSON value spells, or None when it is not a string."""
+    try:
+        return msgspec.json.decode(value, type=str)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def repeated_keys(body: bytes, joined: bytes, names: tuple[str, ...]) -> str | None:
+    """Name one of `names` that occurs twice at the top level of `body`, or None (C-14).
+
+    `joined` is `join(split(body))`. A compact body without repeats has exactly that length, and neither escapes nor
+    white space can make a body with repeats shorter, so the careful look is only taken when the lengths differ.
+    """
+    if len(joined) == len(body):
+        return None
+    if b"\\u" not in body and not any(body.count(f'"{name}"'.encode()) > 1 for name in names):
+        return None
+    return _first_repeat(body, names)
+
+
+def _first_repeat(body: bytes, names: tuple[str, ...]) -> str | None:
+    """Compare the decoded top-level keys of an already validated object; escapes such as `\\u006d` are seen through."""
+    pairs: list[tuple[str, object]] = json.loads(body.decode("utf-8", "surrogatepass"), object_pairs_hook=list)
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen and key in names:
+            return key
+        seen.add(key)
+    return None
+
+
+def _plain(error: Exception) -> str:
+    """The parser's own words, which name a position and never quote the body."""
+    return str(error).removeprefix("JSON is malformed: ")

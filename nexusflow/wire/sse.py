@@ -1,0 +1,98 @@
+"""Server-sent events: bytes to events, whatever the upstream's line ends, chunking or decoration (U-13).
+
+The common case, one `data: …` line ended by a blank line, costs one split and one slice per event. Everything odd
+(CR or CRLF line ends, a BOM, `data:` without the space, several data lines, names, comments) is normalised here, so
+that nothing after this file needs to know of it.
+"""
+
+from msgspec import Struct
+
+MAX_EVENT_BYTES = 8 * 1024 * 1024
+DONE = b"data: [DONE]\n\n"
+KEEP_ALIVE = b": keep-alive\n\n"
+
+
+class EventTooLarge(ValueError):
+    """One event exceeds `MAX_EVENT_BYTES` (U-14)."""
+
+
+class Event(Struct):
+    """One event. `data` is None for a pure comment. `frame` is its well-formed spelling, blank line included."""
+
+    data: bytes | None
+    frame: bytes
+    name: bytes | None = None
+
+
+class Splitter:
+    """Incremental: `feed` returns the events completed by a piece; an unfinished one is never returned (U-10)."""
+
+    __slots__ = ("_carriage", "_started", "_tail")
+
+    def __init__(self) -> None:
+        self._tail = b""
+        self._started = False
+        self._carriage = False
+
+    def feed(self, piece: bytes) -> list[Event]:
+        """Events completed by `piece`, in order. Raises `EventTooLarge`."""
+        data = self._tail + piece if self._tail else piece
+        if not self._started:
+            if len(data) < 3 and b"\xef\xbb\xbf".startswith(data):
+                self._tail = data
+                return []
+            self._started = True
+            data = data.removeprefix(b"\xef\xbb\xbf")
+        if self._carriage or b"\r" in data:
+            data = self._unix_line_ends(data)
+        blocks = data.split(b"\n\n")
+        self._tail = blocks.pop()
+        if len(self._tail) > MAX_EVENT_BYTES:
+            raise EventTooLarge(f"one event exceeds {MAX_EVENT_BYTES} bytes")
+        return [event for block in blocks if block and (event := _event(block)) is not None]
+
+    def close(self) -> list[Event]:
+        """At end of input: a last event whose blank line the upstream forgot. A half line is dropped."""
+        tail, self._tail = self._tail.removesuffix(b"\n"), b""
+        event = _event(tail) if tail else None
+        return [event] if event is not None else []
+
+    def _unix_line_ends(self, data: bytes) -> bytes:
+        """CRLF and CR become LF. A CR at the very end waits: the next piece may begin with its LF."""
+        if self._carriage and data.startswith(b"\n", len(self._tail)):
+            data = data[: len(self._tail)] + data[len(self._tail) + 1 :]
+        self._carriage = data.endswith(b"\r")
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def _event(block: bytes) -> Event | None:
+    if block.startswith(b"data: ") and b"\n" not in block:
+        return Event(block[6:], block + b"\n\n")
+    return _decorated(block)
+
+
+def _decorated(block: bytes) -> Event | None:
+    """An event with names, comments, several data lines or odd spacing. None when nothing is left to forward.
+
+    An event without data is dropped: the official SDKs fail to parse it (protocols 1.2.4).
+    """
+    data: list[bytes] = []
+    name: bytes | None = None
+    comments: list[bytes] = []
+    for line in block.split(b"\n"):
+        field, _, value = line.partition(b":")
+        if not field:
+            if line:
+                comments.append(line)
+        elif field == b"data":
+            data.append(value.removeprefix(b" "))
+        elif field == b"event":
+            name = value.removeprefix(b" ")
+    head = b"".join(comment + b"\n" for comment in comments)
+    if not data:
+        return Event(None, head + b"\n") if comments else None
+    # JSON cannot hold a raw line break inside a string, so joining without one restores the single-line spelling.
+    joined = b"".join(data)
+    if name is not None:
+        head += b"event: " + name + b"\n"
+    return Event(joined, head + b"data: " + joined + b"\n\n", name)
