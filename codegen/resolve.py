@@ -77,11 +77,12 @@ def _model(
     price_table: _Table[Price],
     shape_table: _Table[RequestShape],
 ) -> Model:
-    def price_index(price: spec.Price | None) -> int | None:
-        return price_table.index(prices.resolve(price)) if price is not None else None
-
-    offered = chat and CHAT in model.supported_protocols
-    price = price_index(model.price)
+    rules = sorted(model.parameters.items())
+    price = _price(model.price, price_table)
+    lanes = [
+        _lane(document, f"models.{name}.lanes[{at}]", name, lane, _price(lane.price, price_table, price))
+        for at, lane in enumerate(model.lanes)
+    ]
     return Model(
         id=name,
         title=model.title or name,
@@ -98,23 +99,20 @@ def _model(
         output=model.output,
         unknown_params=model.unknown_params or document.defaults.unknown_params,
         max_tokens_field=model.capabilities.max_tokens_field,
-        request=shape_table.index(shapes.narrow(model)) if offered else None,
-        allowed={key: rule.allowed for key, rule in sorted(model.parameters.items()) if rule.allowed is not None},
-        refused=tuple(sorted(key for key, rule in model.parameters.items() if not rule.accept)),
+        request=shape_table.index(shapes.narrow(model)) if chat and CHAT in model.supported_protocols else None,
+        allowed={key: rule.allowed for key, rule in rules if rule.allowed is not None},
+        refused=tuple(key for key, rule in rules if not rule.accept),
         response_formats=_response_formats(model),
-        defaults={
-            key: Raw(msgspec.json.encode(rule.default))
-            for key, rule in sorted(model.parameters.items())
-            if rule.default is not None
-        },
+        defaults={key: Raw(msgspec.json.encode(rule.default)) for key, rule in rules if rule.default is not None},
         price=price,
         free=model.free,
-        lanes=tuple(
-            _lane(document, f"models.{name}.lanes[{at}]", name, lane, price_index(lane.price) if lane.price else price)
-            for at, lane in enumerate(model.lanes)
-        ),
+        lanes=tuple(lanes),
         deprecated=_deprecated(model),
     )
+
+
+def _price(price: spec.Price | None, table: _Table[Price], inherited: int | None = None) -> int | None:
+    return table.index(prices.resolve(price)) if price is not None else inherited
 
 
 def _lane(document: spec.Spec, path: str, model: str, lane: spec.Lane, price: int | None) -> Lane:

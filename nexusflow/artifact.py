@@ -12,8 +12,7 @@ from msgspec import Meta
 from nexusflow.endpoints.chat import OpenAIChat
 from nexusflow.endpoints.models import ModelList
 from nexusflow.ir.artifact import Artifact
-from nexusflow.ir.plan import ABI, LongPrompt, Plan, Price, Rates, TierRates
-from nexusflow.ir.plan import ImageRate, VideoRate
+from nexusflow.ir.plan import ABI, ImageRate, LongPrompt, Plan, Price, Rates, TierRates, VideoRate
 from nexusflow.protocols.openai_chat.wire import ChatRequest
 
 CATALOG_FILE = "catalog.json"

@@ -33,9 +33,10 @@ class Host:
         self._watcher: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        kind = str(scope["type"])
+        if kind == "http":
             await self._app(scope, receive, send)
-        elif str(scope["type"]) == "lifespan":
+        elif kind == "lifespan":
             await self._lifespan(receive, send)
         else:
             await send({"type": "websocket.close", "code": 1003, "reason": None})
@@ -78,10 +79,10 @@ class Host:
 
     async def _watch(self, current: Path) -> None:
         """Follow the `current` link. Each wanted artifact is tried once, and refused loudly or served."""
-        tried = current.resolve()
+        tried = _target(current)
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            wanted = current.resolve()
+            wanted = _target(current)
             if wanted == tried:
                 continue
             tried = wanted
@@ -107,6 +108,11 @@ class Host:
         with contextlib.suppress(asyncio.CancelledError):
             await self.stop()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _target(link: Path) -> Path:
+    """Where the link points now: one system call, cheap enough for the event loop."""
+    return link.resolve()
 
 
 def _require_same_process(old: Server, new: Server) -> None:

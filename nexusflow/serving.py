@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, TaskImpl
+from granian.server.mp import MPServer
 
 from nexusflow.ir.plan import Server
 from nexusflow.settings import DRAIN_FILE
@@ -15,7 +15,7 @@ from nexusflow.settings import DRAIN_FILE
 KILL_GRACE_SECONDS = 15
 
 
-class DrainingServer(Granian):
+class DrainingServer(MPServer):
     """Granian stops listening at once but waits for streams without end; we tell the workers to end them in time."""
 
     def __init__(self, *args: Any, drain_file: Path, **kwargs: Any) -> None:
@@ -25,7 +25,7 @@ class DrainingServer(Granian):
     def shutdown(self, exit_code: int = 0) -> None:
         """Raise the drain flag that every worker polls, then stop as Granian does."""
         self._drain_file.write_text(str(time.time()))
-        super().shutdown(exit_code)
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # granian has no annotations here
 
 
 def run(server: Server, *, host: str, port: int, workers: int) -> int:

@@ -1,4 +1,4 @@
-"""Emitters: pure functions from a Plan to files. Nothing here reads the spec, the disk, the clock or the environment."""
+"""Emitters: pure functions from a Plan to files. None reads the spec, the disk, the clock or the environment."""
 
 from codegen.emit import catalog, manifest, python
 from nexusflow.ir.plan import Plan

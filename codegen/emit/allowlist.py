@@ -1,4 +1,4 @@
-"""What emitted Python may contain. Checked on every build, so that no text of a gateway.yaml can become code (SEC-43)."""
+"""What emitted Python may contain, checked on every build: no text of a gateway.yaml can become code (SEC-43)."""
 
 import ast
 

@@ -18,7 +18,7 @@ _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 def expiry(value: str) -> int:
-    """A span from now (`12h`, `30d`, `4w`) or a day (`2027-01-01`, its first moment in UTC), as milliseconds since 1970.
+    """A span from now (`12h`, `30d`, `4w`) or a day (`2027-01-01`: its start in UTC), as milliseconds since 1970.
 
     Anything else is a usage error.
     """

@@ -1,7 +1,6 @@
 """`nexusflow`: the group of verbs. A verb's module is imported when it is used, so that `--help` stays quick."""
 
 import importlib
-from typing import Any
 
 import rich_click as click
 

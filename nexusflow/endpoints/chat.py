@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from nexusflow.endpoints import respond
 from nexusflow.endpoints.surface import Call, Surface
 from nexusflow.flow import attempt, route, stream
 from nexusflow.flow.admit import admit

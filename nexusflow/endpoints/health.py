@@ -2,13 +2,14 @@
 
 import msgspec
 from litestar import asgi
+from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 
 from nexusflow.flow.client import answer
 from nexusflow.runtime import Runtime
 
 
-def health_routes(runtime: Runtime) -> list[object]:
+def health_routes(runtime: Runtime) -> list[ASGIRouteHandler]:
     """The two handlers, bound to this worker."""
 
     @asgi("/healthz", copy_scope=False)

@@ -5,6 +5,7 @@ timer per read and write would cost more than the rest of the gateway on a fast 
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from enum import Enum
@@ -70,10 +71,8 @@ class Exchange:
         """Take back the cancellation that `expire` or `leave` asked for, whether or not it was delivered yet."""
         self.deadline = float("inf")
         while self.task.cancelling():
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(0)
-            except asyncio.CancelledError:
-                pass
             self.task.uncancel()
 
 

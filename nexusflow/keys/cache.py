@@ -33,7 +33,6 @@ class KeyCache:
         self._table: dict[bytes, _Entry] = {}
         self._version: int | None = None
         self._change = 0
-        self._failing = False
         nobody = Key(id="", name="", prefix="", last4="", created_ms=0)
         self._unknown: _Entry = (secrets.token_bytes(32), 0, nobody)
         self.refresh()
@@ -80,19 +79,28 @@ class KeyCache:
 
         A failing store is logged once per outage and leaves the last table in force.
         """
+        failing = False
         while not stop.is_set():
             try:
+                if failing:
+                    await asyncio.to_thread(self._reconnect)
                 await asyncio.to_thread(self.refresh)
             except StoreError as error:
-                if not self._failing:
+                if not failing:
                     _log.error("keys are no longer followed, the last known ones stay in force: %s", error)
-                self._failing = True
+                failing = True
             else:
-                if self._failing:
+                if failing:
                     _log.info("keys are followed again")
-                self._failing = False
+                failing = False
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), interval)
+
+    def _reconnect(self) -> None:
+        """Read over a new connection: the old one may go on serving a page that it once read wrongly."""
+        fresh = self._reader.reader()
+        self._reader.close()
+        self._reader, self._version = fresh, None
 
     def close(self) -> None:
         """Give the connection back; the table stays usable. Raises StoreError."""

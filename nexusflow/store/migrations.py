@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from nexusflow.store.errors import SchemaTooNew
+from nexusflow.store.errors import NotADatabase, SchemaTooNew
 
 if TYPE_CHECKING:
     from nexusflow.store.sqlite import Database
@@ -42,12 +42,15 @@ def known_migrations() -> list[Migration]:
 def migrate(database: "Database") -> None:
     """Apply the steps that `database` lacks, all or none, under the write lock.
 
-    A process that comes second waits for the lock and then finds nothing to do. Raises SchemaTooNew, before changing
-    anything, when a newer program was here; otherwise StoreError.
+    A process that comes second waits for the lock and then finds nothing to do. Raises, before changing anything,
+    SchemaTooNew when a newer NexusFlow was here and NotADatabase when the file is another program's; else StoreError.
     """
     steps = known_migrations()
     newest = steps[-1].version
     with database.transaction():
+        tables = database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        if tables and ("schema_version",) not in tables:
+            raise NotADatabase(f"The database {database.path} belongs to another program.", "Name another file.")
         database.execute(_VERSION_TABLE)
         [(found,)] = database.execute("SELECT coalesce(max(version), 0) FROM schema_version")
         current = int(found or 0)

@@ -38,7 +38,7 @@ class Database:
         """Run `sql` and return all its rows. `$1` is the first of `params`, in whatever order the text names them.
 
         SQLite numbers `$n` by first appearance, so binding by position would swap the values of `SELECT $2, $1`.
-        Raises StoreError.
+        Raises StoreError, and KeyError for a placeholder without a value.
         """
         named = {str(number): value for number, value in enumerate(params, 1)}
         with self._lock, explained(self.path):
@@ -138,10 +138,15 @@ def make_private_folder(folder: Path) -> None:
 def _touch(path: Path) -> None:
     """Create the file with mode 0600 (SQLite gives its -wal and -shm the same), or prove that it can be written."""
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        size = os.fstat(descriptor).st_size
+        os.close(descriptor)
     except OSError as error:
         exists = path.is_file() and os.access(path, os.R_OK)
         raise explain(apsw.ReadOnlyError() if exists else apsw.CantOpenError(), path) from error
+    if size == 1:
+        # SQLite takes a file of one byte for an empty one and would write over it.
+        raise explain(apsw.NotADBError(), path)
 
 
 def _connect(path: Path) -> apsw.Connection:

@@ -26,7 +26,7 @@ class Secret:
 
 
 def resolve(reference: CredentialRef, environ: Mapping[str, str] = os.environ) -> Secret | None:
-    """The secret that `reference` names, or None when it is absent, empty, or not usable in a header (SEC-64, SEC-72)."""
+    """The secret that `reference` names, or None when it is absent, empty or unfit for a header (SEC-64, SEC-72)."""
     if reference.source == "env":
         value = environ.get(reference.name, "").strip()
     else:

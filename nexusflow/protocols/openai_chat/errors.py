@@ -1,4 +1,4 @@
-"""Errors in OpenAI's envelope: ours to the client, and a provider's to our canonical form (reliability 1.7, U-16…U-26)."""
+"""Errors in OpenAI's envelope: ours to the client, a provider's to our canonical form (reliability 1.7, U-16 ff.)."""
 
 import re
 from typing import Any
@@ -100,7 +100,7 @@ def read(http_status: int, body: bytes, retry_after: int | None = None) -> Probl
 
 
 def read_in_band(raw: bytes, http_status: int = 200) -> Problem:
-    """An error object found inside a 200 answer or a stream, mapped by its inner code as if it were the status (U-16)."""
+    """An error object inside a 200 answer or a stream, mapped by its inner code as if that were the status (U-16)."""
     try:
         found = _decode_error(raw)
     except msgspec.DecodeError:

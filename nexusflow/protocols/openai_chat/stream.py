@@ -14,6 +14,7 @@ from nexusflow.protocols.openai_chat.wire import ChunkPeek
 from nexusflow.wire import jsonedit, sse
 
 _peek = msgspec.json.Decoder(ChunkPeek).decode
+_NOTHING = (b"", b"null")
 _EMPTY_VALUES = frozenset((b"null", b'""', b"[]", b"{}"))
 _TRUNCATED = Problem(kind=Kind.UPSTREAM, message="The provider's stream ended before its answer was complete.")
 _MALFORMED = Problem(kind=Kind.UPSTREAM, message="The provider sent an event that is not valid JSON.")
@@ -101,12 +102,12 @@ class IdentityStream:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self.problem = _MALFORMED
             return None
-        if peek.error is not None:
+        if bytes(peek.error) not in _NOTHING:
             self.problem = errors.read_in_band(bytes(peek.error))
             return None
         if peek.choices:
             self._note(peek)
-        elif peek.usage is not None and self._hide_usage:
+        elif self._hide_usage and bytes(peek.usage) not in _NOTHING:
             return None
         if peek.model is None:
             return event.frame

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Raw, Struct
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
+# msgspec has no optional raw value: `Raw | None` accepts only null. Absent and null are told apart by these bytes.
+ABSENT = Raw(b"")
 MAX_INTEGER = 9_223_372_036_854_775_807
 
 # Parts of protocols 1.2.2 and the media parts that compatible providers add; unlisted types are forwarded as text.
@@ -45,9 +47,9 @@ class FunctionTool(Struct, frozen=True, gc=False):
 
 
 class Tool(Struct, frozen=True):
-    """One tool. Providers have tool types of their own, which are forwarded."""
+    """One tool. Providers have tool types of their own, which are forwarded; some let the type go without saying."""
 
-    type: str
+    type: str | None = None
     function: FunctionTool | None = None
 
 
@@ -116,5 +118,5 @@ class ChunkPeek(Struct, frozen=True):
 
     choices: list[ChoicePeek] | None = None
     model: str | None = None
-    usage: Raw | None = None
-    error: Raw | None = None
+    usage: Raw = ABSENT
+    error: Raw = ABSENT

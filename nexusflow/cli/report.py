@@ -1,0 +1,42 @@
+"""Printing diagnostics for the verbs that compile, and the exit codes they share."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+if TYPE_CHECKING:
+    from codegen import Compiled
+
+CLEAN, FINDINGS, USAGE, BUG = 0, 1, 2, 3
+FORMATS = ("text", "json", "github", "sarif")
+
+file_argument = click.argument(
+    "file", type=click.Path(path_type=Path, dir_okay=False), default=Path("gateway.yaml"), required=False
+)
+
+
+def show(compiled: "Compiled", output: str = "text", *, quiet_when_clean: bool = False) -> None:
+    """Print diagnostics: text to standard error for people, the other formats to standard output for programs."""
+    from codegen.render import render
+
+    if quiet_when_clean and not len(compiled.diagnostics):
+        return
+    people = output == "text"
+    colour = people and sys.stderr.isatty()
+    text = render(compiled.diagnostics, compiled.source, output, colour=colour)
+    if text:
+        click.echo(text.rstrip("\n"), err=people)
+
+
+def summary(compiled: "Compiled") -> str:
+    """`2 errors, 1 warning` or `no findings`."""
+    errors = sum(found.severity == "error" for found in compiled.diagnostics)
+    warnings = sum(found.severity == "warning" for found in compiled.diagnostics)
+    parts = [
+        f"{count} {word}{'' if count == 1 else 's'}"
+        for count, word in ((errors, "error"), (warnings, "warning"))
+        if count
+    ]
+    return ", ".join(parts) or "no findings"
