@@ -1,19 +1,29 @@
 """What a model narrows in a chat request: which parameters it refuses, and how it bounds the others."""
 
+from typing import NamedTuple
+
 from codegen import spec
 from nexusflow.ir.plan import FieldRule, RequestShape
 
-# Parameters of ChatRequest that an artifact may narrow, by the kind of bound that makes sense for them.
+class Range(NamedTuple):
+    """A numeric parameter: its type and the protocol's own bounds, inclusive (protocols 1.2.1)."""
+
+    kind: type[int] | type[float]
+    minimum: int | float
+    maximum: int | float
+
+
+# The parameters of ChatRequest that an artifact may narrow. A test holds this table against the struct.
 NUMBERS = {
-    "max_tokens": int,
-    "max_completion_tokens": int,
-    "n": int,
-    "seed": int,
-    "top_logprobs": int,
-    "temperature": float,
-    "top_p": float,
-    "presence_penalty": float,
-    "frequency_penalty": float,
+    "max_tokens": Range(int, 1, 1_000_000_000),
+    "max_completion_tokens": Range(int, 1, 1_000_000_000),
+    "n": Range(int, 1, 128),
+    "seed": Range(int, -(2**63), 2**63 - 1),
+    "top_logprobs": Range(int, 0, 20),
+    "temperature": Range(float, 0, 2),
+    "top_p": Range(float, 0, 1),
+    "presence_penalty": Range(float, -2, 2),
+    "frequency_penalty": Range(float, -2, 2),
 }
 OTHERS = frozenset(
     (
@@ -73,8 +83,11 @@ def _merge(rules: dict[str, FieldRule], name: str, rule: spec.ParameterRule) -> 
     """An explicit rule wins over what the capabilities imply."""
     if not rule.accept:
         rules[name] = FieldRule(name=name, accept=False)
-    elif rule.min is not None or rule.max is not None:
+    elif name in NUMBERS and (rule.min is not None or rule.max is not None):
         before = rules.get(name)
-        minimum = rule.min if rule.min is not None else before.minimum if before else None
-        maximum = rule.max if rule.max is not None else before.maximum if before else None
-        rules[name] = FieldRule(name=name, minimum=minimum, maximum=maximum)
+        known = before if before is not None and before.accept else NUMBERS[name]
+        rules[name] = FieldRule(
+            name=name,
+            minimum=rule.min if rule.min is not None else known.minimum,
+            maximum=rule.max if rule.max is not None else known.maximum,
+        )

@@ -4,13 +4,16 @@ import os
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, TaskImpl
 from granian.server.mp import MPServer
 
 from nexusflow.ir.plan import Server
 from nexusflow.settings import DRAIN_FILE
+
+if TYPE_CHECKING:
+    from nexusflow.host import Host
 
 KILL_GRACE_SECONDS = 15
 
@@ -50,5 +53,12 @@ def run(server: Server, *, host: str, port: int, workers: int) -> int:
             respawn_failed_workers=True,
             workers_kill_timeout=server.drain_ms // 1000 + KILL_GRACE_SECONDS,
         )
-        granian.serve()
+        granian.serve(target_loader=_load_app, wrap_loader=False)
     return 0
+
+
+def _load_app() -> "Host":
+    """In the worker. Granian's own loader would first put the working directory on the import path (SEC-45)."""
+    from nexusflow.host import app
+
+    return app

@@ -4,6 +4,7 @@ import msgspec
 
 from nexusflow.ir.plan import ImageRate, LongPrompt, Price, Rates, TierRates, VideoRate
 
+LINE = 100
 CONSTRUCTORS = (Price, Rates, LongPrompt, TierRates, VideoRate, ImageRate)
 """The structs that may appear as constants; `nexusflow.artifact` exports exactly these."""
 
@@ -18,10 +19,10 @@ def number(value: int | float) -> str:
     return f"{value:_}" if isinstance(value, int) else repr(float(value))
 
 
-def constant(value: object) -> str:
+def constant(value: object, indent: int = 0) -> str:
     """A struct of `CONSTRUCTORS`, tuple, string, number, bool or None as one expression. Defaults are left out.
 
-    Raises `TypeError` for anything else.
+    Long ones are broken into a line per member, `indent` spaces in. Raises `TypeError` for anything else.
     """
     if value is None or isinstance(value, bool):
         return repr(value)
@@ -30,13 +31,22 @@ def constant(value: object) -> str:
     if isinstance(value, str):
         return text(value)
     if isinstance(value, tuple):
-        return "(" + "".join(f"{constant(item)}, " for item in value).rstrip(" ") + ")"
+        return _bracketed("", [constant(item, indent + 4) for item in value], indent, always_comma=True)
     if isinstance(value, CONSTRUCTORS):
         defaults = {field.name: field.default for field in msgspec.structs.fields(value)}
-        arguments = [
-            f"{name}={constant(given)}"
+        members = [
+            f"{name}={constant(given, indent + 4)}"
             for name, given in msgspec.structs.asdict(value).items()
             if given != defaults[name]
         ]
-        return f"{type(value).__name__}({', '.join(arguments)})"
+        return _bracketed(type(value).__name__, members, indent)
     raise TypeError(f"{type(value).__name__} cannot be a constant of an artifact")
+
+
+def _bracketed(name: str, members: list[str], indent: int, *, always_comma: bool = False) -> str:
+    comma = "," if always_comma and members else ""
+    line = f"{name}({', '.join(members)}{comma})"
+    if indent + len(line) <= LINE and "\n" not in line:
+        return line
+    inner = "".join(f"{' ' * (indent + 4)}{member},\n" for member in members)
+    return f"{name}(\n{inner}{' ' * indent})"

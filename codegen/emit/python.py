@@ -22,7 +22,7 @@ def emit(plan: Plan, generator: str, plan_digest: str) -> dict[str, bytes]:
         "abi": ABI,
         "plan": plan_digest.removeprefix("sha256:")[:12],
         "structs": [_struct(at, shape) for at, shape in enumerate(plan.shapes)],
-        "prices": [literals.constant(price) for price in plan.prices],
+        "prices": [literals.constant(price, indent=4) for price in plan.prices],
         "surfaces": [SURFACES[surface.protocol] for surface in plan.surfaces],
     }
     files: dict[str, bytes] = {}
@@ -57,7 +57,7 @@ def _field(rule: FieldRule) -> tuple[str, str]:
         return rule.name, "None"
     if rule.name == "stop":
         return rule.name, f"str | Annotated[list[str], Meta(max_length={literals.number(rule.maximum or 0)})] | None"
-    kind = shapes.NUMBERS[rule.name]
+    kind = shapes.NUMBERS[rule.name].kind
     bounds = [
         f"{keyword}={literals.number(kind(bound))}"
         for keyword, bound in (("ge", rule.minimum), ("le", rule.maximum))

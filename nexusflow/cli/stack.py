@@ -68,7 +68,7 @@ def usable_port(host: str, port: int) -> int:
 def _child(command: list[str], environ: Mapping[str, str], output: int | None) -> Iterator[Process]:
     """`python -m …` as a child that never outlives this block."""
     process = subprocess.Popen(
-        [sys.executable, "-m", *command], env={**os.environ, **environ}, stdout=output, stderr=output
+        [sys.executable, "-P", "-m", *command], env={**os.environ, **environ}, stdout=output, stderr=output
     )
     try:
         yield process

@@ -38,7 +38,7 @@ def nexusflow(
     *arguments: str, root: Path, environ: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
     """Run one `nexusflow` command in `root` and return its result."""
-    command = [sys.executable, "-m", "nexusflow", *arguments]
+    command = [sys.executable, "-P", "-m", "nexusflow", *arguments]
     return subprocess.run(
         command, cwd=root, env={**os.environ, **(environ or {})}, capture_output=True, text=True, check=False
     )
@@ -62,7 +62,7 @@ def running_gateway(
         raise RuntimeError(f"no key:\n{created.stdout}{created.stderr}")
     port = free_port()
     log = root / "gateway.log"
-    command = [sys.executable, "-m", "nexusflow", "serve", "--port", str(port), "--workers", str(workers)]
+    command = [sys.executable, "-P", "-m", "nexusflow", "serve", "--port", str(port), "--workers", str(workers)]
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=root, env=env, stdout=output, stderr=subprocess.STDOUT)
     try:

@@ -1,0 +1,32 @@
+"""What a golden case consists of: a gateway.yaml and everything that the compiler makes of it."""
+
+from pathlib import Path
+
+from codegen import GENERATOR, compile_file, digest, emit, emit_lock
+from codegen.render import render
+
+ROOT = Path(__file__).resolve().parent
+
+
+def names() -> list[str]:
+    """All cases, by folder name."""
+    return sorted(path.parent.name for path in ROOT.glob("*/gateway.yaml"))
+
+
+def produce(name: str) -> dict[str, bytes]:
+    """Every expected file of a case by its path below `expected/`, made afresh."""
+    compiled = compile_file(ROOT / name / "gateway.yaml")
+    source = type(compiled.source)("gateway.yaml", compiled.source.text)
+    made = {"diagnostics.txt": render(compiled.diagnostics, source, "text").encode()}
+    if compiled.plan is None:
+        return made
+    files = emit(compiled.plan)
+    made["gateway.lock"] = emit_lock(compiled.plan, GENERATOR, digest(files)).encode()
+    made.update({f"artifact/{file}": data for file, data in files.items()})
+    return made
+
+
+def recorded(name: str) -> dict[str, bytes]:
+    """The expected files as they lie on disk."""
+    expected = ROOT / name / "expected"
+    return {str(path.relative_to(expected)): path.read_bytes() for path in expected.rglob("*") if path.is_file()}
