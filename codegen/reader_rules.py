@@ -119,6 +119,6 @@ UNREADABLE_FILE = declare(
         # gateway.yaml is missing
 
     ## Good
-        version: 1
+        # gateway.yaml is there
     """,
 )

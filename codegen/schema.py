@@ -177,8 +177,8 @@ def _one_of(walk: _Walk, value: Any, argument: list[Schema], spot: _Spot) -> Non
         name = ref_name(branch) or ""
         tag = tag_of(walk.defs[name])
         assert tag is not None, "the profile wants a tag in every branch"
-        field, kind = tag
-        kinds[kind] = name
+        field = tag[0]
+        kinds[tag[1]] = name
     kind = value.get(field)
     if field not in value:
         walk.fail("kind", value, [field, *kinds], spot)
@@ -191,29 +191,33 @@ def _one_of(walk: _Walk, value: Any, argument: list[Schema], spot: _Spot) -> Non
 
 def _pattern(walk: _Walk, value: Any, argument: str, spot: _Spot) -> None:
     # A text that is too long is reported as that; its pattern would only repeat it.
-    if isinstance(value, str) and len(value) <= spot.schema.get("maxLength", math.inf) and not re.search(argument, value):
+    is_short = isinstance(value, str) and len(value) <= spot.schema.get("maxLength", math.inf)
+    if is_short and not re.search(argument, value):
         walk.fail("pattern", value, argument, spot)
 
 
-def _bound(keyword: str, kinds: tuple[type, ...], broken: Callable[[Any, Any], bool]) -> "_Check":
+def _bound(keyword: str, kind: str, broken: Callable[[Any, Any], bool]) -> "_Check":
     def check(walk: _Walk, value: Any, argument: Any, spot: _Spot) -> None:
-        if isinstance(value, kinds) and not isinstance(value, bool) and broken(value, argument):
+        if is_type(value, kind) and broken(value, argument):
             walk.fail(keyword, value, argument, spot)
 
     return check
 
 
-def _properties_count(walk: _Walk, value: Any, argument: int, spot: _Spot) -> None:
+def _fewest(walk: _Walk, value: Any, argument: int, spot: _Spot) -> None:
     if not isinstance(value, dict):
         return
-    least, most = spot.schema.get("minProperties", 0), spot.schema.get("maxProperties", math.inf)
-    if least == most == 1:
-        if len(value) != 1 and argument is spot.schema["minProperties"]:
+    if argument == spot.schema.get("maxProperties") == 1:
+        if len(value) != 1:
             walk.fail("exactlyOne", value, list(spot.schema.get("properties", {})), spot)
-    elif len(value) < least:
-        walk.fail("minProperties", value, least, spot)
-    elif len(value) > most:
-        walk.fail("maxProperties", value, most, spot)
+    elif len(value) < argument:
+        walk.fail("minProperties", value, argument, spot)
+
+
+def _most(walk: _Walk, value: Any, argument: int, spot: _Spot) -> None:
+    exactly_one = argument == spot.schema.get("minProperties") == 1
+    if isinstance(value, dict) and len(value) > argument and not exactly_one:
+        walk.fail("maxProperties", value, argument, spot)
 
 
 def _pending(walk: _Walk, value: Any, argument: str, spot: _Spot) -> None:
@@ -233,13 +237,13 @@ _CHECKS: dict[str, _Check] = {
     "items": _items,
     "oneOf": _one_of,
     "pattern": _pattern,
-    "minimum": _bound("minimum", (int, float), lambda value, bound: value < bound),
-    "maximum": _bound("maximum", (int, float), lambda value, bound: value > bound),
-    "minLength": _bound("minLength", (str,), lambda value, bound: len(value) < bound),
-    "maxLength": _bound("maxLength", (str,), lambda value, bound: len(value) > bound),
-    "minItems": _bound("minItems", (list,), lambda value, bound: len(value) < bound),
-    "maxItems": _bound("maxItems", (list,), lambda value, bound: len(value) > bound),
-    "minProperties": _properties_count,
-    "maxProperties": _properties_count,
+    "minimum": _bound("minimum", "number", lambda value, bound: value < bound),
+    "maximum": _bound("maximum", "number", lambda value, bound: value > bound),
+    "minLength": _bound("minLength", "string", lambda value, bound: len(value) < bound),
+    "maxLength": _bound("maxLength", "string", lambda value, bound: len(value) > bound),
+    "minItems": _bound("minItems", "array", lambda value, bound: len(value) < bound),
+    "maxItems": _bound("maxItems", "array", lambda value, bound: len(value) > bound),
+    "minProperties": _fewest,
+    "maxProperties": _most,
     "x-pending": _pending,
 }

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from codegen import spec
 from nexusflow.ir.plan import FieldRule, RequestShape
 
+
 class Range(NamedTuple):
     """A numeric parameter: its type and the protocol's own bounds, inclusive (protocols 1.2.1)."""
 

@@ -44,7 +44,7 @@ _MISTAKES = (
     _Mistake(
         "unexpected end of stream",
         "this quote is never closed",
-        "close it with the same quote; inside '...' a quote is written twice, inside \"...\" as \\\"",
+        'close it with the same quote; inside \'...\' a quote is written twice, inside "..." as \\"',
         at_opening=True,
     ),
     _Mistake(
@@ -60,7 +60,7 @@ _MISTAKES = (
     ),
     _Mistake(
         "unknown escape",
-        "this is not an escape that \"...\" knows",
+        'this is not an escape that "..." knows',
         "write a backslash as \\\\, or use '...', where it stands for itself",
         at_opening=True,
     ),

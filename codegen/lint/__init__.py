@@ -6,9 +6,9 @@ The schema has accepted the document before. Importing this package registers th
 from codegen.diagnostics import Diagnostic
 from codegen.lint import limits, names, parameters, prices, protocols, references, routing, secrets, settings, timeouts
 from codegen.lint.context import Context
-from codegen.reader import Tree
 from codegen.rules import LINTS
 from codegen.spec import Spec
+from codegen.tree import Tree
 
 FAMILIES = (references, routing, timeouts, parameters, names, protocols, prices, limits, secrets, settings)
 """The modules that hold rules, in the order of their codes."""

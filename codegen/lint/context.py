@@ -1,17 +1,26 @@
 """Context: what a lint rule looks at, and how it says where something is wrong."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
+from codegen import scalars
 from codegen.diagnostics import Diagnostic, Fix, Label
-from codegen.reader import Tree
 from codegen.rules import report
-from codegen.source import Path, Span
+from codegen.source import Path
 from codegen.spec import Spec
 from codegen.suggest import did_you_mean, nearest
+from codegen.tree import Tree
 
 _HINTED = 20  # looking for resembling names costs milliseconds each, and nobody reads more findings than this at once
+
+
+class Mention(Struct, frozen=True):
+    """A name that is written somewhere and stands for something else."""
+
+    path: Path
+    name: str
+    message: str
 
 
 class Context(Struct, frozen=True):
@@ -35,27 +44,20 @@ class Context(Struct, frozen=True):
         span = self.tree.key(path) if key else self.tree.at(path)
         return report(code, message, span, help=help, secondary=secondary, fix=fix, path=path)
 
-    def inside(self, path: Path, text: str) -> Span | None:
-        """Span of the characters of the scalar `text` at `path`, without quotes; None when it is written otherwise."""
-        span = self.tree.at(path)
-        quotes = span.end - span.start - len(text)
-        if quotes not in (0, 2):
+    def replace(self, path: Path, value: str, title: str) -> Fix | None:
+        """The edit that writes `value` at `path`; None where an alias stands, since others share what it means."""
+        if path not in self.tree.spans or path in self.tree.origins:
             return None
-        return Span(span.start + quotes // 2, span.end - quotes // 2)
+        return Fix(self.tree.spans[path], scalars.write(value), title)
 
     def unknown_names(
-        self, code: str, found: Iterable[tuple[Path, str, str]], known: Iterable[str], what: str
-    ) -> Iterable[Diagnostic]:
-        """A finding for each (path, name, message), with the known names it resembles."""
+        self, code: str, found: Iterable[Mention], known: Mapping[str, str], what: str
+    ) -> Iterator[Diagnostic]:
+        """A finding for each mention, with what it may mean. `known` maps each name to the one to write for it."""
         names = tuple(known)
-        for at, (path, name, message) in enumerate(found):
-            close = nearest(name, names) if at < _HINTED else ()
-            hint = did_you_mean(close) if close else f"name one of the {what}, or add `{name}` to them"
-            yield self.report(code, message, path, help=(hint,), fix=self._use(path, name, close))
-
-    def _use(self, path: Path, name: str, close: tuple[str, ...]) -> Fix | None:
-        """The replacement by the only candidate; a name that starts with a digit might not stay text unquoted."""
-        span = self.inside(path, name)
-        if span is None or len(close) != 1 or not close[0][0].isalpha():
-            return None
-        return Fix(span, close[0], f"use `{close[0]}`")
+        for at, mention in enumerate(found):
+            close = nearest(mention.name, names) if at < _HINTED else ()
+            meant = tuple(dict.fromkeys(known[name] for name in close))
+            hint = did_you_mean(meant) if meant else f"name one of the {what}, or add `{mention.name}` to them"
+            fix = self.replace(mention.path, meant[0], f"write `{meant[0]}`") if len(meant) == 1 else None
+            yield self.report(code, mention.message, mention.path, help=(hint,), fix=fix)

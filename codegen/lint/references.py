@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from codegen.diagnostics import Diagnostic, Label, Severity
-from codegen.lint.context import Context
+from codegen.lint.context import Context, Mention
 from codegen.rules import rule
 from codegen.source import Path
 from codegen.suggest import quoted
@@ -33,7 +33,7 @@ def unknown_provider(context: Context) -> Iterator[Diagnostic]:
     """
     document = context.document
     found = (
-        (
+        Mention(
             ("models", name, "lanes", at, "provider"),
             lane.provider,
             f"a lane of model `{name}` names provider `{lane.provider}`, which does not exist",
@@ -42,7 +42,7 @@ def unknown_provider(context: Context) -> Iterator[Diagnostic]:
         for at, lane in enumerate(model.lanes)
         if lane.provider not in document.providers
     )
-    yield from context.unknown_names("NF201", found, document.providers, "providers")
+    yield from context.unknown_names("NF201", found, {name: name for name in document.providers}, "providers")
 
 
 @rule("NF202", "unknown-model")
@@ -69,11 +69,11 @@ def unknown_model(context: Context) -> Iterator[Diagnostic]:
     models = context.document.models
     aliases = {alias: name for name, model in models.items() for alias in model.aliases}
     found = (
-        (path, name, f"{where} names model `{name}`, which {_reason(aliases.get(name))}")
+        Mention(path, name, f"{where} is `{name}`, which is {_reason(aliases.get(name))}")
         for path, name, where in _mentions(context)
         if name not in models
     )
-    yield from context.unknown_names("NF202", found, models, "models")
+    yield from context.unknown_names("NF202", found, {**aliases, **{name: name for name in models}}, "models")
 
 
 @rule("NF203", "name-taken")
@@ -200,11 +200,11 @@ def _mentions(context: Context) -> Iterator[tuple[Path, str, str]]:
             yield ("models", name, "deprecated", "use"), model.deprecated.use, f"the successor of model `{name}`"
     for at, objective in enumerate(context.document.slos):
         if objective.model is not None:
-            yield ("slos", at, "model"), objective.model, f"objective `{objective.name}`"
+            yield ("slos", at, "model"), objective.model, f"the model of objective `{objective.name}`"
 
 
 def _reason(alias_of: str | None) -> str:
-    return "does not exist" if alias_of is None else f"is only an alias of `{alias_of}`"
+    return "no model" if alias_of is None else f"only an alias of `{alias_of}`"
 
 
 def _cycles(edges: Mapping[str, Sequence[Edge]]) -> Iterator[list[Edge]]:

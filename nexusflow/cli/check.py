@@ -2,10 +2,15 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
 from nexusflow.cli import report
+
+if TYPE_CHECKING:
+    from codegen import Compiled
+    from codegen.render import Format
 
 
 @click.command()
@@ -19,7 +24,7 @@ from nexusflow.cli import report
     "--fail-on", type=click.Choice(("error", "warning")), default="error", show_default=True,
     help="The least severity that makes the exit code 1.",
 )  # fmt: skip
-def check(file: Path, output: str, fix: bool, fail_on: str) -> None:
+def check(file: Path, output: "Format", fix: bool, fail_on: str) -> None:
     """Validate FILE (default: gateway.yaml) and explain what is wrong, where, and how to mend it.
 
     Exit codes: 0 clean, 1 findings at or above --fail-on, 2 wrong usage, 3 a bug in NexusFlow.
@@ -37,7 +42,7 @@ def check(file: Path, output: str, fix: bool, fail_on: str) -> None:
     sys.exit(report.FINDINGS if found else report.CLEAN)
 
 
-def _mend(file: Path, compiled: "report.Compiled") -> "report.Compiled":
+def _mend(file: Path, compiled: "Compiled") -> "Compiled":
     """Apply fixes until none is left, since one mended error may uncover the next; bounded, in case two disagree."""
     from codegen import compile_file
     from codegen.fixes import apply

@@ -12,6 +12,7 @@ from nexusflow.cli import report
 
 if TYPE_CHECKING:
     from nexusflow.cli.stack import Stack
+    from nexusflow.ir.plan import Plan
 
 POLL_SECONDS = 0.3
 
@@ -50,7 +51,7 @@ def _watch(file: Path, build: Path, stack: "Stack") -> None:
             click.echo("the last good artifact keeps serving", err=True)
 
 
-def _compile(file: Path, build: Path) -> "report.Plan | None":
+def _compile(file: Path, build: Path) -> "Plan | None":
     """Compile and make current. None, with everything explained, when that fails."""
     from codegen import compile_file
     from nexusflow.cli.build import make_current
@@ -58,8 +59,8 @@ def _compile(file: Path, build: Path) -> "report.Plan | None":
 
     started = time.perf_counter()
     compiled = compile_file(file)
-    report.show(compiled, quiet_when_clean=True)
     if compiled.plan is None:
+        report.show(compiled)
         return None
     try:
         digest = make_current(compiled.plan, file, build)
@@ -68,6 +69,7 @@ def _compile(file: Path, build: Path) -> "report.Plan | None":
         return None
     milliseconds = (time.perf_counter() - started) * 1000
     click.echo(f"artifact {digest[:12]}: {len(compiled.plan.models)} models in {milliseconds:.0f} ms")
+    report.mention_warnings(compiled)
     return compiled.plan
 
 

@@ -8,16 +8,22 @@ import rich_click as click
 @click.command()
 @click.argument("code", required=False)
 def explain(code: str | None) -> None:
-    """Show why the diagnostic CODE (such as NF203) exists, with a bad and a good example. Without CODE: list all."""
+    """Show why the diagnostic CODE (such as NF201, or its name) exists, with a bad and a good example.
+
+    Without CODE, list all rules.
+    """
+    import codegen.lint  # noqa: F401  # registers the rules that the pages come from
     from codegen import explain as pages
+    from codegen.rules import RULES
 
     if code is None:
-        click.echo(pages.index())
+        for known in pages.codes():
+            rule = RULES[known]
+            click.echo(f"{rule.code} {rule.severity:<7} {rule.slug}")
         return
     try:
-        click.echo(pages.page(code.upper()))
-    except KeyError:
-        near = pages.suggest(code.upper())
-        hint = f"; did you mean {near}?" if near else ""
-        click.echo(f"error: there is no rule {code}{hint} Run `nexusflow explain` for the list.", err=True)
+        click.echo(pages.page(code))
+    except pages.UnknownRuleError as unknown:
+        near = f" Did you mean {' or '.join(unknown.suggestions)}?" if unknown.suggestions else ""
+        click.echo(f"error: there is no rule {code}.{near} `nexusflow explain` lists them all.", err=True)
         sys.exit(2)

@@ -1,5 +1,7 @@
 """Printing diagnostics for the verbs that compile, and the exit codes they share."""
 
+import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +10,7 @@ import rich_click as click
 
 if TYPE_CHECKING:
     from codegen import Compiled
+    from codegen.render import Format
 
 CLEAN, FINDINGS, USAGE, BUG = 0, 1, 2, 3
 FORMATS = ("text", "json", "github", "sarif")
@@ -17,15 +20,14 @@ file_argument = click.argument(
 )
 
 
-def show(compiled: "Compiled", output: str = "text", *, quiet_when_clean: bool = False) -> None:
+def show(compiled: "Compiled", output: "Format" = "text") -> None:
     """Print diagnostics: text to standard error for people, the other formats to standard output for programs."""
     from codegen.render import render
 
-    if quiet_when_clean and not len(compiled.diagnostics):
-        return
     people = output == "text"
-    colour = people and sys.stderr.isatty()
-    text = render(compiled.diagnostics, compiled.source, output, colour=colour)
+    colour = people and sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    columns = shutil.get_terminal_size((120, 40)).columns
+    text = render(compiled.diagnostics, compiled.source, output, colour=colour, width=columns)
     if text:
         click.echo(text.rstrip("\n"), err=people)
 
@@ -40,3 +42,9 @@ def summary(compiled: "Compiled") -> str:
         if count
     ]
     return ", ".join(parts) or "no findings"
+
+
+def mention_warnings(compiled: "Compiled") -> None:
+    """One line where warnings would drown the news."""
+    if len(compiled.diagnostics):
+        click.echo(f"{compiled.source.name}: {summary(compiled)}; `nexusflow check` shows them", err=True)

@@ -30,7 +30,18 @@ class Phase(Enum):
 class Exchange:
     """The mutable state of one call. Owned by the task that serves it."""
 
-    __slots__ = ("deadline", "expired", "gone", "keep_alive", "phase", "quiet_at", "request_id", "task", "total")
+    __slots__ = (
+        "answered",
+        "deadline",
+        "expired",
+        "gone",
+        "keep_alive",
+        "phase",
+        "quiet_at",
+        "request_id",
+        "task",
+        "total",
+    )
 
     def __init__(self, task: "asyncio.Task[object]") -> None:
         self.request_id = request_id()
@@ -39,12 +50,19 @@ class Exchange:
         self.deadline = self.total = self.quiet_at = float("inf")
         self.expired: Phase | None = None
         self.gone = False
+        self.answered = False
         self.keep_alive: Callable[[], Awaitable[None]] | None = None
 
     def enter(self, phase: Phase, seconds: float) -> None:
         """Begin to wait for `phase`, at most `seconds` and never beyond the call's total."""
         self.phase = phase
         self.deadline = min(time.monotonic() + seconds, self.total)
+
+    def answer(self) -> None:
+        """The whole answer is on its way: nothing is waited for any more."""
+        self.answered = True
+        self.deadline = float("inf")
+        self.keep_alive = None
 
     def limit_total(self, seconds: float) -> None:
         """Bound the whole rest of the call (R-26)."""
@@ -62,7 +80,9 @@ class Exchange:
         self.expire()
 
     def leave(self) -> None:
-        """End the current wait: the client left."""
+        """End the current wait: the client left. Once it has its whole answer, that is no news."""
+        if self.answered:
+            return
         self.gone = True
         self.deadline = float("inf")
         self.task.cancel()

@@ -22,6 +22,10 @@ DRAIN_SECONDS = 1.0
 """How long the upstream may take to close after its last event, so that its connection can be used again."""
 
 
+GATE_BYTES = 1024 * 1024
+"""How much may be held back before the first meaningful event."""
+
+
 class Tap(Protocol):
     """What a protocol's stream reader tells the pump."""
 
@@ -47,7 +51,7 @@ async def pump(exchange: Exchange, reply: Reply, tap: Tap, client: ClientStream,
     try:
         async for piece in pieces:
             frames = held + tap.feed(piece)
-            gated = not tap.meaningful and not client.committed
+            gated = not tap.meaningful and not client.committed and len(frames) < GATE_BYTES
             if tap.problem is not None or tap.done:
                 held = frames
                 break
@@ -61,7 +65,8 @@ async def pump(exchange: Exchange, reply: Reply, tap: Tap, client: ClientStream,
         else:
             finished = True
             held += tap.close()
-        await _finish(tap, client, held)
+        exchange.enter(Phase.WRITE, lane.write_stall)
+        await _finish(exchange, tap, client, held)
         finished = finished or await _drain(pieces)
     except UpstreamFault as fault:
         raise RequestRefused(attempt.explain(fault, lane, exchange.request_id)) from fault
@@ -76,7 +81,7 @@ async def _write(exchange: Exchange, client: ClientStream, frames: bytes, stall_
     exchange.quiet_at = time.monotonic() + QUIET_SECONDS
 
 
-async def _finish(tap: Tap, client: ClientStream, held: bytes) -> None:
+async def _finish(exchange: Exchange, tap: Tap, client: ClientStream, held: bytes) -> None:
     """The good end, or the problem; frames before a failing event still reach a client that already has some."""
     if tap.problem is not None:
         if held and (client.committed or tap.meaningful):
@@ -85,6 +90,7 @@ async def _finish(tap: Tap, client: ClientStream, held: bytes) -> None:
     if not client.committed:
         await client.write(held)
         held = b""
+    exchange.answer()
     await client.end(held)
 
 

@@ -30,37 +30,47 @@ class Splitter:
     __slots__ = ("_carriage", "_started", "_tail")
 
     def __init__(self) -> None:
-        self._tail = b""
+        self._tail = bytearray()
         self._started = False
         self._carriage = False
 
     def feed(self, piece: bytes) -> list[Event]:
         """Events completed by `piece`, in order. Raises `EventTooLarge`."""
-        data = self._tail + piece if self._tail else piece
+        tail = self._tail
+        if tail and self._started and not self._carriage and b"\n" not in piece and b"\r" not in piece:
+            # A long line in many pieces, such as an image: searching it anew each time would cost its square.
+            tail += piece
+            self._check_size()
+            return []
+        data = bytes(tail) + piece if tail else piece
         if not self._started:
             if len(data) < 3 and b"\xef\xbb\xbf".startswith(data):
-                self._tail = data
+                self._tail = bytearray(data)
                 return []
             self._started = True
             data = data.removeprefix(b"\xef\xbb\xbf")
         if self._carriage or b"\r" in data:
-            data = self._unix_line_ends(data)
+            data = self._unix_line_ends(data, len(data) - len(piece))
         blocks = data.split(b"\n\n")
-        self._tail = blocks.pop()
-        if len(self._tail) > MAX_EVENT_BYTES:
-            raise EventTooLarge(f"one event exceeds {MAX_EVENT_BYTES} bytes")
+        self._tail = bytearray(blocks.pop())
+        self._check_size()
         return [event for block in blocks if block and (event := _event(block)) is not None]
 
     def close(self) -> list[Event]:
         """At end of input: a last event whose blank line the upstream forgot. A half line is dropped."""
-        tail, self._tail = self._tail.removesuffix(b"\n"), b""
+        tail = bytes(self._tail.removesuffix(b"\n"))
+        self._tail.clear()
         event = _event(tail) if tail else None
         return [event] if event is not None else []
 
-    def _unix_line_ends(self, data: bytes) -> bytes:
-        """CRLF and CR become LF. A CR at the very end waits: the next piece may begin with its LF."""
-        if self._carriage and data.startswith(b"\n", len(self._tail)):
-            data = data[: len(self._tail)] + data[len(self._tail) + 1 :]
+    def _check_size(self) -> None:
+        if len(self._tail) > MAX_EVENT_BYTES:
+            raise EventTooLarge(f"one event exceeds {MAX_EVENT_BYTES} bytes")
+
+    def _unix_line_ends(self, data: bytes, at: int) -> bytes:
+        """CRLF and CR become LF; the new piece begins at `at`. A CR at its end waits: the next may begin with its LF."""
+        if self._carriage and data.startswith(b"\n", at):
+            data = data[:at] + data[at + 1 :]
         self._carriage = data.endswith(b"\r")
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 

@@ -63,6 +63,9 @@ class IdentityStream:
     def close(self) -> bytes:
         """At the end of the upstream body: the last frames, with a missing `[DONE]` supplied (U-08, U-09)."""
         frames = b"" if self.done else self._forward(self._splitter.close())
+        if self.problem is _MALFORMED:
+            # What the end cut in half says nothing: whether the answer is whole was decided by the events before it.
+            self.problem = None
         if self.done or self.problem is not None:
             return frames
         if self._opened and self._opened == self._finished:
@@ -116,7 +119,7 @@ class IdentityStream:
     def _note(self, peek: ChunkPeek) -> None:
         for choice in peek.choices or ():
             self._opened.add(choice.index)
-            if choice.finish_reason is not None:
+            if choice.finish_reason:  # some providers send an empty one with every event
                 self._finished.add(choice.index)
                 self.meaningful = True
             elif not self.meaningful and choice.delta:
