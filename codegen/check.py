@@ -5,11 +5,12 @@ from pathlib import Path as FilePath
 
 import msgspec
 
-from codegen import reader, schema
+from codegen import reader
 from codegen.diagnostics import Diagnostic, DiagnosticSet
 from codegen.profile import Schema
 from codegen.reader_rules import UNREADABLE_FILE
 from codegen.rules import report
+from codegen.schema import schema_text, validate
 from codegen.source import Source, Span
 from codegen.tree import Tree
 
@@ -20,7 +21,7 @@ _REASONS: dict[type[OSError], str] = {
 }
 
 
-def check_source(source: Source, schema_: Schema | None = None) -> tuple[Tree | None, DiagnosticSet]:
+def check_source(source: Source, schema: Schema | None = None) -> tuple[Tree | None, DiagnosticSet]:
     """Read a source and hold it to the schema, by default that of gateway.yaml.
 
     The tree is there when the text could be read, even if it breaks the schema.
@@ -28,7 +29,7 @@ def check_source(source: Source, schema_: Schema | None = None) -> tuple[Tree | 
     tree, findings = reader.read(source)
     found = DiagnosticSet(findings)
     if tree is not None:
-        found.extend(schema.validate(tree, gateway_schema() if schema_ is None else schema_))
+        found.extend(validate(tree, gateway_schema() if schema is None else schema))
     return tree, found
 
 
@@ -53,5 +54,5 @@ def load(path: FilePath, name: str | None = None) -> tuple[Source, Diagnostic | 
 @cache
 def gateway_schema() -> Schema:
     """The schema of gateway.yaml."""
-    value: Schema = msgspec.json.decode(schema.schema_text())
+    value: Schema = msgspec.json.decode(schema_text())
     return value

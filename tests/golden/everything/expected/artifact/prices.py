@@ -75,7 +75,7 @@ PRICES: tuple[Price, ...] = (
         ),
         tiers=(
             TierRates(
-                tier="flex",
+                tier='flex',
                 rates=Rates(
                     input=625_000_000,
                     output=5_000_000_000,

@@ -6,4 +6,5 @@ from nexusflow.artifact import ImageRate, LongPrompt, Price, Rates, TierRates, V
 
 __all__ = ("PRICES", "ImageRate", "LongPrompt", "Price", "Rates", "TierRates", "VideoRate")
 
-PRICES: tuple[Price, ...] = ()
+PRICES: tuple[Price, ...] = (
+)

