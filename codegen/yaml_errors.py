@@ -42,6 +42,24 @@ _STRAY_FIELD = _Mistake(
 )
 _MISTAKES = (
     _Mistake(
+        "block scalar",
+        "`|` and `>` at the start of a value announce text on the lines below, and nothing may follow them here",
+        "put the text on lines of its own, or put quotes around text that starts with `|` or `>`",
+        at_opening=True,
+    ),
+    _Mistake(
+        "a tag|undefined tag",
+        "a value that starts with `!` is a tag, and gateway.yaml has none",
+        "put quotes around text that starts with `!`",
+        at_opening=True,
+    ),
+    _Mistake(
+        "directive",
+        "a line that starts with `%` is a directive, and gateway.yaml has none",
+        "remove the line, or put quotes around text that starts with `%`",
+        at_opening=True,
+    ),
+    _Mistake(
         "unexpected end of stream",
         "this quote is never closed",
         'close it with the same quote; inside \'...\' a quote is written twice, inside "..." as \\"',
@@ -59,7 +77,7 @@ _MISTAKES = (
         "put quotes around the whole value",
     ),
     _Mistake(
-        "unknown escape",
+        "escape",
         'this is not an escape that "..." knows',
         "write a backslash as \\\\, or use '...', where it stands for itself",
         at_opening=True,
@@ -75,6 +93,11 @@ _MISTAKES = (
         "this name has no `:` after it",
         "write `name: value`, with a space after the colon",
         at_opening=True,
+    ),
+    _Mistake(
+        "keys are not allowed|unexpected ':'",
+        "`?` and `:` have a meaning of their own, and cannot stand here",
+        "put quotes around text that starts with `?` or `:`",
     ),
     _Mistake(
         "sequence entries are not allowed",
@@ -99,7 +122,7 @@ _MISTAKES = (
         "write the value, or remove the bracket or comma that announces it",
     ),
     _Mistake(
-        "expected '?<document start>|unknown directive",
+        "expected '?<document start>",
         "this stands outside the document",
         "remove it, or indent it like the fields above",
     ),

@@ -113,13 +113,13 @@ def protocol_contradicts_model(context: Context) -> Iterator[Diagnostic]:
     """What a model makes does not fit the protocols it offers, or the shelf it stands on.
 
     ## Why
-    Chat answers with text, so a model that makes only video cannot serve it; and vectors reach a client only through
+    Chat answers with text, so a model that makes only sound cannot serve it; and vectors reach a client only through
     embeddings. One of the two lines is wrong.
 
     ## Bad
         models:
           gpt:
-            output: [video]
+            output: [audio]
 
     ## Good
         models:

@@ -180,6 +180,8 @@ def unused_provider(context: Context) -> Iterator[Diagnostic]:
           openai: {}
     """
     used = {lane.provider for model in context.document.models.values() for lane in model.lanes}
+    if not used <= context.document.providers.keys():
+        return  # a misspelt name (NF201) may well mean the one that seems unused
     for name in context.document.providers:
         if name not in used:
             yield context.report(

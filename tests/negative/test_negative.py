@@ -8,19 +8,16 @@ import os
 import re
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from codegen import compile_source
 from codegen.check import load
 from codegen.diagnostics import DiagnosticSet
 from codegen.explain import codes
-from codegen.lint import lint
 from codegen.reader import read
 from codegen.render import render
 from codegen.rules import RULES
 from codegen.source import Source
-from codegen.spec import Spec
 
 HERE = Path(__file__).parent
 CASES = sorted(path for path in HERE.iterdir() if re.fullmatch(r"NF\d{3}-[a-z0-9-]+", path.name))
@@ -31,10 +28,7 @@ def check(path: Path) -> tuple[Source, DiagnosticSet]:
     source, unreadable = load(path, "gateway.yaml")
     if unreadable is not None:
         return source, DiagnosticSet([unreadable])
-    tree, found = check_source(source)
-    if tree is not None and not found.has_errors:
-        found.extend(lint(msgspec.convert(tree.value, Spec), tree))
-    return source, found
+    return source, compile_source(source).diagnostics
 
 
 def test_each_rule_has_a_case_and_each_case_a_rule() -> None:
@@ -46,11 +40,11 @@ def test_exactly_this_rule_is_reported_in_exactly_these_words(case: Path) -> Non
     source, found = check(case / "gateway.yaml")
     shown = render(found, source, width=120)
     expected = case / "expected.txt"
-    if UPDATE:
-        expected.write_bytes(shown.encode())
     code = case.name[:5]
     # What a rule is about may itself be a field that this version does not read yet; that is then said beside it.
     assert {item.code for item in found} - ({"NF190"} - {code}) == {code}, shown
+    if UPDATE:
+        expected.write_bytes(shown.encode())
     assert shown.encode() == expected.read_bytes()
 
 

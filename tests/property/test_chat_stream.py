@@ -98,6 +98,21 @@ def finished(events: list[Any]) -> bool:
     return bool(ended) and ended == {choice["index"] for choice in choices}
 
 
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "bom"])
+def test_U13_decorated_events_come_out_well_formed(line_end: str, mark: str) -> None:
+    """Names, ids, comments, several data lines and a missing space, cut anywhere, CR from LF included."""
+    lines = [": hello", "event: message", "id: 7", 'data:{"choices":[{"index":0,', 'data: "delta":{"content":"a"},']
+    lines += ['data: "finish_reason":"stop"}],"model":"theirs"}', "", "event: end", "data: [DONE]", "", ""]
+    body = (mark + line_end.join(lines)).encode()
+    frames, tap = run(replay.by_byte(body))
+    assert frames == run([body])[0]
+    assert tap.done
+    chunk = {"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": "stop"}], "model": "public/name"}
+    assert sse.events(frames) == [chunk, "[DONE]"]
+    assert b"\r" not in frames
+
+
 def test_every_event_carries_the_public_name() -> None:
     """U-35: no event of any recorded stream shows the provider's name for the model."""
     wrong = []

@@ -1,0 +1,247 @@
+"""A provider that does exactly what a script says, byte for byte, and remembers what it saw.
+
+The script is chosen by the model's name in the request, so that a case is data and not code.
+"""
+
+import contextlib
+import json
+import select
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class Act(Enum):
+    """What a script can do beside sending bytes and pausing."""
+
+    RESET = "tear the connection down"
+    CLOSE = "close in good form"
+    HANG = "do nothing until the client leaves"
+    FLOOD = "send text events for as long as the client takes them"
+
+
+Step = bytes | float | Act
+Script = Sequence[Step]
+FLOOD_EVENT = b'data: {"id":"1","model":"m","choices":[{"index":0,"delta":{"content":"' + b"x" * 4000 + b'"}}]}\n\n'
+
+
+@dataclass(slots=True)
+class Seen:
+    """One request as the provider saw it. `left` tells that the client closed before the script was over."""
+
+    model: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    ordinal: int
+    began: float
+    left: threading.Event = field(default_factory=threading.Event)
+    left_at: float = 0.0
+    finished: threading.Event = field(default_factory=threading.Event)
+    sent: int = 0
+
+    def json(self) -> Any:
+        """The body, decoded."""
+        return json.loads(self.body)
+
+
+class Provider:
+    """The running provider. `requests` holds what it saw, in order."""
+
+    def __init__(self, scripts: Mapping[str, Script], tls: ssl.SSLContext | None = None) -> None:
+        self.scripts = dict(scripts)
+        self.requests: list[Seen] = []
+        self.connections = 0
+        self._tls = tls
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port: int = self._listener.getsockname()[1]
+        self._open: set[socket.socket] = set()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def of(self, model: str) -> list[Seen]:
+        """The requests for one model, in order."""
+        return [seen for seen in self.requests if seen.model == model]
+
+    def close(self) -> None:
+        """Stop listening and close what is open."""
+        self._listener.close()
+        for connection in list(self._open):
+            connection.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        self._open.add(connection)
+        ordinal = self.connections
+        try:
+            if self._tls is not None:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            buffer = b""
+            while True:
+                seen, buffer = _read(connection, buffer, ordinal)
+                self.requests.append(seen)
+                _play(connection, self.scripts[seen.model], seen)
+                if seen.left.is_set() or Act.CLOSE in self.scripts[seen.model]:
+                    return
+        except (OSError, EOFError):
+            pass
+        finally:
+            self._open.discard(connection)
+            connection.close()
+
+
+def _read(connection: socket.socket, buffer: bytes, ordinal: int) -> tuple[Seen, bytes]:
+    while b"\r\n\r\n" not in buffer:
+        buffer += _some(connection)
+    head, _, buffer = buffer.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    length = int(headers.get("content-length", 0))
+    while len(buffer) < length:
+        buffer += _some(connection)
+    body, buffer = buffer[:length], buffer[length:]
+    model = json.loads(body)["model"]
+    return Seen(model, first.split(" ")[1], headers, body, ordinal, time.monotonic()), buffer
+
+
+def _some(connection: socket.socket) -> bytes:
+    data = connection.recv(65536)
+    if not data:
+        raise EOFError
+    return data
+
+
+def _play(connection: socket.socket, script: Script, seen: Seen) -> None:
+    for step in script:
+        if isinstance(step, bytes):
+            with _noticing(seen):
+                connection.sendall(step)
+                seen.sent += len(step)
+        elif isinstance(step, float):
+            _pause(connection, step, seen)
+        elif step is Act.HANG:
+            _pause(connection, None, seen)
+        elif step is Act.FLOOD:
+            _flood(connection, seen)
+        elif step is Act.RESET:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            seen.finished.set()
+            raise EOFError
+        if seen.left.is_set():
+            return
+    seen.finished.set()
+
+
+def _flood(connection: socket.socket, seen: Seen) -> None:
+    with _noticing(seen):
+        while not _gone(connection, 0):
+            connection.sendall(_chunk(FLOOD_EVENT))
+            seen.sent += len(FLOOD_EVENT)
+        _leave(seen)
+
+
+def _pause(connection: socket.socket, seconds: float | None, seen: Seen) -> None:
+    if _gone(connection, seconds):
+        _leave(seen)
+
+
+def _gone(connection: socket.socket, seconds: float | None) -> bool:
+    """Whether the client closes within the time; None waits for it."""
+    readable, _, _ = select.select([connection], [], [], seconds)
+    if not readable:
+        return False
+    try:
+        return connection.recv(1, 0 if isinstance(connection, ssl.SSLSocket) else socket.MSG_PEEK) == b""
+    except ConnectionError:
+        return True
+
+
+@contextmanager
+def _noticing(seen: Seen) -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        _leave(seen)
+
+
+def _leave(seen: Seen) -> None:
+    seen.left_at = time.monotonic()
+    seen.left.set()
+
+
+def _chunk(data: bytes) -> bytes:
+    return f"{len(data):x}\r\n".encode() + data + b"\r\n"
+
+
+@contextmanager
+def running(scripts: Mapping[str, Script], tls: ssl.SSLContext | None = None) -> Iterator[Provider]:
+    """A provider on a free loopback port."""
+    provider = Provider(scripts, tls)
+    with contextlib.closing(provider):
+        yield provider
+
+
+# What scripts are made of.
+
+
+def unary(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
+    """A whole answer with a body of known length; a content-type is added unless given."""
+    lines = [f"HTTP/1.1 {status}", *headers, f"content-length: {len(body)}"]
+    if not any(line.lower().startswith("content-type") for line in headers):
+        lines.append("content-type: application/json")
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+END = b"0\r\n\r\n"
+
+
+def event(**fields: Any) -> bytes:
+    """One chunk of a chat stream, in a transfer chunk of its own."""
+    return _chunk(sse(**fields))
+
+
+def sse(**fields: Any) -> bytes:
+    """One chunk of a chat stream as an event."""
+    whole = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "upstream-name", **fields}
+    return b"data: " + json.dumps(whole, separators=(",", ":")).encode() + b"\n\n"
+
+
+def delta(text: str | None = None, *, finish: str | None = None, **more: Any) -> list[dict[str, Any]]:
+    """The choices of one chunk."""
+    content = {"content": text} if text is not None else {}
+    return [{"index": 0, "delta": {**content, **more}, "finish_reason": finish}]
+
+
+def piece(data: bytes) -> bytes:
+    """Any bytes as one transfer chunk."""
+    return _chunk(data)
+
+
+DONE = _chunk(b"data: [DONE]\n\n")
+USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+COMPLETION = json.dumps(
+    {
+        "id": "c1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "upstream-name",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
+        "usage": USAGE,
+    }
+).encode()
