@@ -30,6 +30,8 @@ from codegen.words import a, field_of, noun, plural, show
 
 Role = Literal["root", "field", "entry", "item"]
 _LISTED = 6
+MOST = 1000
+"""Failures that are put into words. Looking for similar names takes time, and nobody reads the rest."""
 
 
 class Failure(Struct, frozen=True, kw_only=True):
@@ -50,9 +52,9 @@ class Failure(Struct, frozen=True, kw_only=True):
 
 
 def diagnose(failures: list[Failure], tree: Tree) -> list[Diagnostic]:
-    """The findings for these failures, in order of place."""
-    broken = [item for item in _without_misspelled(failures, tree) if item.keyword != "x-pending"]
-    found = [_HANDLERS[item.keyword](item, tree) for item in broken]
+    """The findings for these failures, in order of place; of errors, the first MOST."""
+    broken = [item for item in failures if item.keyword != "x-pending"][:MOST]
+    found = [_HANDLERS[item.keyword](item, tree) for item in _without_misspelled(broken, tree)]
     found += _pending([item for item in failures if item.keyword == "x-pending"], tree)
     return sorted(found, key=lambda item: (item.primary.span, item.code))
 
@@ -147,7 +149,8 @@ def _unknown_value(failure: Failure, tree: Tree) -> Diagnostic:
     names = [show(choice, "") for choice in failure.argument]
     field = field_of(failure.path)
     kind = noun(failure.definition) if failure.definition else ""
-    is_noun = bool(kind) and field.rpartition("_")[2] in (kind.rpartition(" ")[2], plural(kind.rpartition(" ")[2]))
+    last = kind.rpartition(" ")[2]
+    is_noun = field.rpartition("_")[2] in (last, plural(last)) and not last.endswith("s")
     label = plural(kind) if is_noun else "values"
     message = f"{show(failure.value)} is not {a(kind) if is_noun else f'a value of `{field}`'}"
     help_ = _choices(failure.value, label, names)

@@ -61,7 +61,7 @@ def protocol_not_served(context: Context) -> Iterator[Diagnostic]:
             count = offers.get(unserved, 0)
             yield context.report(
                 "NF191",
-                f"this version does not serve `{unserved}` yet, which {_models(count)} offer{'s' * (count == 1)}",
+                f"this version does not serve `{unserved}` yet, which {_models(count)} offer{'s' * (count < 2)}",
                 path,
                 help=(f"clients can use {quoted(SERVED)} today; the line may stay for later versions",),
             )
@@ -157,4 +157,4 @@ def protocol_contradicts_model(context: Context) -> Iterator[Diagnostic]:
 
 def _models(count: int, other: str = "") -> str:
     words = f"{other} model" if other else "model"
-    return f"{count or 'no'} {words}{'s' * (count != 1)}"
+    return f"{count or 'no'} {words}{'s' * (count > 1)}"

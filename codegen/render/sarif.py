@@ -9,6 +9,7 @@ from urllib.parse import quote
 import msgspec
 
 from codegen.render.finding import Edit, Finding, Place
+from codegen.render.json import encode
 from codegen.rules import RULES, Rule
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -31,7 +32,7 @@ def render(findings: list[Finding]) -> str:
             }
         ],
     }
-    return msgspec.json.format(msgspec.json.encode(log), indent=2).decode() + "\n"
+    return msgspec.json.format(encode(log), indent=2) + "\n"
 
 
 def _driver(rules: list[Rule]) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
 
 
 def _result(item: Finding, rule: int, seen: Counter[str]) -> dict[str, Any]:
-    identity = msgspec.json.encode([item.code, item.path or item.message]).decode()
+    identity = encode([item.code, item.path or item.message])
     fingerprint = hashlib.sha256(f"{identity}#{seen[identity]}".encode()).hexdigest()[:32]
     seen[identity] += 1
     result: dict[str, Any] = {

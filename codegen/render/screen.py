@@ -33,6 +33,11 @@ def clean(text: str) -> str:
     return "".join(_cell(character).text for character in text)
 
 
+def is_unseen(character: str) -> bool:
+    """Whether a character controls the terminal, reorders text, or cannot be seen at all."""
+    return unicodedata.category(character) in _UNSEEN
+
+
 def width(row: list[Cell]) -> int:
     """Columns that these cells take."""
     return sum(cell.width for cell in row)
@@ -46,7 +51,7 @@ def _tab(column: int) -> Cell:
 def _cell(character: str) -> Cell:
     if character.isascii() and character.isprintable():
         return Cell(character, 1)
-    if unicodedata.category(character) in _UNSEEN:
+    if is_unseen(character):
         code = ord(character)
         escape = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
         return Cell(escape, len(escape))

@@ -12,7 +12,6 @@ def explain(code: str | None) -> None:
 
     Without CODE, list all rules.
     """
-    import codegen.lint  # noqa: F401  # registers the rules that the pages come from
     from codegen import explain as pages
     from codegen.rules import RULES
 

@@ -96,7 +96,7 @@ def _lane(lane: Lane, provider: Provider, path: str, upstreams: Upstreams) -> Se
         "content-type": "application/json",
         "accept-encoding": "identity",
         "user-agent": "nexusflow",
-        **provider.headers,
+        **{name.lower(): value for name, value in provider.headers.items()},
         **auth.headers(provider.auth, secret),
     }
     times = lane.timeouts

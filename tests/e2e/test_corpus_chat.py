@@ -89,7 +89,7 @@ def renamed(recorded: str | bytes, exchange: Exchange, *, always: bool = False) 
 
 def asked_for_usage(exchange: Exchange) -> bool:
     """Whether the client wanted the usage-only event of its stream."""
-    options = exchange.client_body("")["stream_options"] if "stream_options" in exchange.client_body("") else None
+    options = exchange.client_body("").get("stream_options")
     return bool(options and options.get("include_usage"))
 
 

@@ -77,7 +77,9 @@ def test_newcomers_commands(installed: Path, tmp_path: Path) -> None:
     assert lines.pop() == "nexusflow serve"
     script = "set -e\n" + "\n".join(lines)
     environ = {"PATH": f"{installed}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
-    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "my-gateway" / "build" / "current" / "manifest.json").is_file()
     assert (tmp_path / "my-gateway" / "gateway.lock").is_file()

@@ -29,6 +29,7 @@ class Act(Enum):
 
 Step = bytes | float | Act
 Script = Sequence[Step]
+TLS_HANDSHAKE = b"\x16\x03"
 FLOOD_EVENT = b'data: {"id":"1","model":"m","choices":[{"index":0,"delta":{"content":"' + b"x" * 4000 + b'"}}]}\n\n'
 
 
@@ -108,6 +109,9 @@ class Provider:
 def _read(connection: socket.socket, buffer: bytes, ordinal: int) -> tuple[Seen, bytes]:
     while b"\r\n\r\n" not in buffer:
         buffer += _some(connection)
+        if buffer.startswith(TLS_HANDSHAKE):
+            connection.sendall(unary(b"plain HTTP here", "400 Bad Request"))
+            raise EOFError
     head, _, buffer = buffer.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}

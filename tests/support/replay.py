@@ -120,9 +120,7 @@ async def _read(reader: asyncio.StreamReader) -> Received | None:
     return Received(first.split(" ")[1], headers, await reader.readexactly(int(headers.get("content-length", "0"))))
 
 
-async def _answer(
-    writer: asyncio.StreamWriter, replay: Replay, known: dict[str, Exchange], request: Received
-) -> None:
+async def _answer(writer: asyncio.StreamWriter, replay: Replay, known: dict[str, Exchange], request: Received) -> None:
     model = str(json.loads(request.body)["model"])
     found = known.get(model.removeprefix("replay/"))
     if found is None:

@@ -184,15 +184,16 @@ def test_an_alias_in_place_of_a_model_is_replaced_by_the_model() -> None:
     assert found[0].fix.replacement == "gpt"
 
 
-def test_no_fix_edits_an_alias_of_yaml_since_others_share_it() -> None:
-    lanes = "&wrong [{provider: opnai}]"
+@pytest.mark.parametrize(
+    ("first", "second"), [("&x [{provider: opnai}]", "*x"), ("[{provider: &x opnai}]", "[{provider: *x}]")]
+)
+def test_no_fix_edits_an_alias_of_yaml_since_others_share_it(first: str, second: str) -> None:
     model = "{owner: o, category: language, supported_protocols: [openai/chat-completions], free: true, lanes: LANES}"
     text = (
         f"version: 1\nproviders: {{openai: {flow(PROVIDER)}}}\nmodels:\n"
-        f"  one: {model.replace('LANES', lanes)}\n  two: {model.replace('LANES', '*wrong')}\n"
+        f"  one: {model.replace('LANES', first)}\n  two: {model.replace('LANES', second)}\n"
     )
-    found = [item for item in lint_text(text) if item.code == "NF201"]
-    assert [item.fix is None for item in found] == [False, True]
+    assert [(item.code, item.fix is None) for item in lint_text(text)] == [("NF201", False), ("NF201", True)]
 
 
 @pytest.mark.parametrize("alias", ["gpt", "gpt-2"])
@@ -305,6 +306,8 @@ def test_an_unserved_protocol_is_reported_once_with_a_count() -> None:
     found = lint_fragment(models={"a": offers, "b": offers})
     assert [(item.code, item.path) for item in found] == [("NF191", ("models", "a", "supported_protocols", 1))]
     assert "2 models" in found[0].message
+    served = {"protocols": ["openai/chat-completions", "nexusflow/tasks"]}
+    assert [item.path for item in lint_fragment(gateway=served)] == [("gateway", "protocols", 1)]
 
 
 @pytest.mark.parametrize(

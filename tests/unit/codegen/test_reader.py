@@ -138,9 +138,7 @@ def test_byte_order_mark_and_windows_line_ends_do_no_harm(text: str) -> None:
     tree = tree_of(text)
     assert tree.value == {"a": 1, "b": 2}
     assert tree.source.slice(tree.key(("b",))) == "b"
-    assert (
-        tree.source.position(tree.key(("b",)).start) == (2, 1) or tree.source.position(tree.key(("b",)).start).line == 2
-    )
+    assert tree.source.position(tree.key(("b",)).start).line == 2
 
 
 @pytest.mark.usefixtures("parser")
@@ -178,9 +176,9 @@ def test_duplicate_keys_show_both_places_at_every_depth() -> None:
         ("a: !x {b: 1}\n", "NF003", (1, 4), "`!x`"),
         ("1: a\n", "NF003", (1, 1), "must be text"),
         ("{[a]: 1}\n", "NF003", (1, 2), "must be text"),
-        ("{: 1}\n", "NF003", (1, 2), "must be text"),
+        ("{~: 1}\n", "NF003", (1, 2), "must be text"),
         ("a: |x\n", "NF001", (1, 4), "lines below"),
-        ("%FOO\na: 1\n", "NF001", (1, 1), "directive"),
+        ("%\na: 1\n", "NF001", (1, 1), "directive"),
         ("a: !<x\n", "NF001", (1, 4), "tag"),
         ("a: &x k\n? *x\n: 1\n", "NF003", (2, 3), "alias cannot"),
         ("a: 1\n---\nb: 2\n", "NF003", (2, 1), "one document"),
