@@ -11,8 +11,20 @@ from tests.support.drive import chat_model, chat_provider, spec
 
 CHAT = "simulator/chat"
 FAULTS = (
-    "slow", "stall", "cut", "reset", "truncate", "malformed", "error-event", "no-done",
-    "framing", "429", "500", "401", "html", "empty",
+    "slow",
+    "stall",
+    "cut",
+    "reset",
+    "truncate",
+    "malformed",
+    "error-event",
+    "no-done",
+    "framing",
+    "429",
+    "500",
+    "401",
+    "html",
+    "empty",
 )
 
 MODELS = {

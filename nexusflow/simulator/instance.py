@@ -54,8 +54,8 @@ def _typed(schema: dict[str, Any], root: Any, depth: int) -> Any:
 
 def _number(schema: dict[str, Any], value: float) -> float:
     """`value` moved inside the bounds, and up to the next multiple."""
-    low = schema["minimum"] if "minimum" in schema else schema.get("exclusiveMinimum", value - 1) + 1
-    high = schema["maximum"] if "maximum" in schema else schema.get("exclusiveMaximum", value + 1) - 1
+    low = schema["minimum"] if "minimum" in schema else schema.get("exclusiveMinimum", -math.inf) + 1
+    high = schema["maximum"] if "maximum" in schema else schema.get("exclusiveMaximum", math.inf) - 1
     chosen: float = max(low, min(value, high))
     multiple = schema.get("multipleOf")
     return math.ceil(chosen / multiple) * multiple if multiple else chosen

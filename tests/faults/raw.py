@@ -2,6 +2,7 @@
 
 import json
 import socket
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,6 +88,11 @@ class Connection:
         except (EOFError, ConnectionError):
             return Answer(status, headers, self._buffer, complete=False)
         return Answer(status, headers, body, complete=True)
+
+    def reset(self) -> None:
+        """Tear the connection down without a farewell."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
 
     def closed(self) -> bool:
         """Whether the server closes the connection, after whatever it still sends."""

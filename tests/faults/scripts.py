@@ -60,6 +60,7 @@ SCRIPTS: dict[str, Script] = {
     # Well-behaved ones.
     "chat": (unary(COMPLETION),),
     "stream": _stream(HELLO, event(choices=delta(" you")), STOP, USED, DONE, END),
+    "chatty": (unary(COMPLETION, "200 OK", "set-cookie: a=b", "x-request-id: theirs", "via: x", "connection: close"),),
     # For the client's faults.
     "hang": (Act.HANG,),
     "first-then-hang": _stream(HELLO, Act.HANG),

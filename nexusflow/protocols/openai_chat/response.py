@@ -1,16 +1,21 @@
 """A provider's unary chat answer on the identity lane: checked, renamed, otherwise byte for byte."""
 
+import re
+
 from msgspec import Raw
 
 from nexusflow.ir.errors import Kind, Problem, RequestRefused, refuse
 from nexusflow.protocols.openai_chat import errors
 from nexusflow.wire import jsonedit
 
+_EMPTY = re.compile(rb"\[\s*\]").fullmatch
+
 
 def relabel(body: bytes, public_model: Raw) -> bytes:
     """The answer under the model's public name (L15, U-35).
 
-    Raises `RequestRefused` for an answer that is not a chat completion: malformed (U-11) or an error in a 200 (U-16).
+    Raises `RequestRefused` for an answer that is not a chat completion: malformed (U-11), an error in a 200
+    (U-16) or without a choice (U-34).
     """
     try:
         fields = jsonedit.split(body)
@@ -22,6 +27,8 @@ def relabel(body: bytes, public_model: Raw) -> bytes:
     choices = fields.get("choices")
     if choices is None or not bytes(choices).startswith(b"["):
         raise RequestRefused(Problem(kind=Kind.UPSTREAM, message="The provider's answer is not a chat completion."))
+    if _EMPTY(choices):
+        raise refuse(Kind.UPSTREAM, "The provider's answer is empty.")
     if bytes(fields.get("model", b"")) == bytes(public_model):
         return body
     fields["model"] = public_model
