@@ -25,6 +25,7 @@ from nexusflow.wire.head import inspect
 from nexusflow.wire.jsonedit import Fields
 
 PROTOCOL: Protocol = "openai/chat-completions"
+PATH = b"/v1/chat/completions"
 UPSTREAM_PATH = "/chat/completions"
 
 _METHOD = Problem(kind=Kind.METHOD, message="This address takes POST only.", allow="POST")
@@ -49,6 +50,9 @@ class OpenAIChat(Surface):
 
     async def serve(self, call: Call) -> None:
         """Admit, read, validate, route, and answer as JSON or as a stream."""
+        if call.scope["raw_path"].partition(b"?")[0].removesuffix(b"/") != PATH:
+            # The router also takes encoded and doubled slashes, which a proxy's rules may read otherwise (C-23).
+            raise refuse(Kind.ROUTE, "There is nothing at this address.")
         if call.scope.get("method") != "POST":
             raise RequestRefused(_METHOD)
         head = inspect(call.scope["headers"], self._bounds.max_headers)

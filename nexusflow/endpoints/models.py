@@ -47,9 +47,9 @@ class ModelList(Surface):
             raise RequestRefused(_METHOD)
         head = inspect(call.scope["headers"], self._plan.server.request.max_headers)
         admit(head.credential, self.runtime.keys)
-        path = unquote(call.scope["raw_path"].partition(b"?")[0].decode("latin-1"))
-        name = path.removeprefix(PREFIX)
-        if name and not name.startswith("/"):
+        path = call.scope["raw_path"].partition(b"?")[0].decode("latin-1")
+        name = unquote(path.removeprefix(PREFIX))
+        if not path.startswith(PREFIX) or (name and not name.startswith("/")):
             raise refuse(Kind.ROUTE, "There is nothing at this address.")
         name = name.removeprefix("/")
         body = self._one.get(name) if name else self._all

@@ -1,102 +1,171 @@
-"""A small HTTP/1.1 server over asyncio streams. Our own, because faults need the bare socket: cuts, resets, silence."""
+"""A small HTTP/1.1 server on an asyncio protocol. Our own, because faults need the bare socket: cuts, resets, silence."""
 
 import asyncio
-import contextlib
+import itertools
+import logging
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
 MAX_HEAD = 64 * 1024
+MAX_BODY = 64 * 1024 * 1024
 REASONS = {status.value: status.phrase for status in HTTPStatus}
+LOG = logging.getLogger(__name__)
+
+_numbers = itertools.count(1)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Request:
-    """One request, whole."""
+    """One request, whole. Header names are in lower case; a repeated header is joined by commas."""
 
     method: str
     path: str
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     body: bytes
 
 
-@dataclass(slots=True)
-class Connection:
-    """The client's socket while one request is answered. `open` turns false when no further request may follow."""
+class BadRequest(Exception):
+    """What arrived is no request that this server can read; the argument is the status that says so."""
 
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    open: bool = True
 
-    async def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        """A complete answer with a length."""
-        self.head(status, {**headers, "content-length": str(len(body))})
-        self.writer.write(body)
-        await self.writer.drain()
+class Connection(asyncio.Protocol):
+    """One client's connection: reads requests one after the other, and is what their handler answers on.
 
-    def head(self, status: int, headers: dict[str, str]) -> None:
-        """The status line and headers; a body of unknown length follows in chunks."""
-        if "content-length" not in headers:
-            headers = {**headers, "transfer-encoding": "chunked"}
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self.writer.write(f"HTTP/1.1 {status} {REASONS[status]}\r\n{lines}\r\n".encode("latin-1"))
+    A client that closes its side has left: the handler is cancelled at once, whatever it is waiting for.
+    """
+
+    def __init__(self, handle: "Handler") -> None:
+        self.number = next(_numbers)
+        self.answering = False
+        self._handle = handle
+        self._reader = asyncio.StreamReader(limit=MAX_HEAD)
+        self._writable = asyncio.Event()
+        self._writable.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        # No buffer of our own: `drain` returns when the kernel has it all, so leaving and pressure are seen in time.
+        transport.set_write_buffer_limits(high=0)
+        self._reader.set_transport(transport)
+        self._task = asyncio.get_running_loop().create_task(self._serve())
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed_data(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._reader.feed_eof()
+        self._task.cancel()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    async def answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        """Send a complete answer, with its length."""
+        self.head(status, {**headers, "content-length": str(len(body))}, body)
+        await self.drain()
+
+    def head(self, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
+        """Send the status line and headers, and `body` with them; without a length in `headers`, chunks follow."""
+        self.answering = True
+        framing = {} if "content-length" in headers else {"transfer-encoding": "chunked"}
+        fields = {**headers, **framing, "x-simulated": "true"}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        self.write(f"HTTP/1.1 {status} {REASONS[status]}\r\n{lines}\r\n".encode("latin-1") + body)
+
+    def write(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self._transport.write(data)
 
     async def chunk(self, data: bytes) -> None:
-        """One piece of a chunked body."""
-        self.writer.write(b"%x\r\n%b\r\n" % (len(data), data))
-        await self.writer.drain()
+        """Send one piece of a chunked body."""
+        self.write(b"%x\r\n%b\r\n" % (len(data), data))
+        await self.drain()
 
     async def end(self) -> None:
-        """The end of a chunked body."""
-        self.writer.write(b"0\r\n\r\n")
-        await self.writer.drain()
+        """End a chunked body."""
+        self.write(b"0\r\n\r\n")
+        await self.drain()
+
+    async def drain(self) -> None:
+        """Return when the kernel has taken everything."""
+        if not self._writable.is_set():
+            await self._writable.wait()
 
     def cut(self, *, reset: bool = False) -> None:
-        """Close in the middle; with `reset` by RST instead of FIN."""
-        self.open = False
+        """Close now; with `reset` by RST instead of FIN."""
         if reset:
             linger = struct.pack("ii", 1, 0)
-            self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self.writer.close()
+            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self._transport.abort()
+
+    async def _serve(self) -> None:
+        try:
+            while not self._transport.is_closing():
+                request = await self._read()
+                self.answering = False
+                await self._handle(request, self)
+                if "close" in request.headers.get("connection", "").lower():
+                    break
+        except BadRequest as bad:
+            await self.answer(bad.args[0], b"", {"connection": "close"})
+        except asyncio.IncompleteReadError:
+            LOG.debug("connection %d ended", self.number)
+        finally:
+            self._transport.close()
+
+    async def _read(self) -> Request:
+        try:
+            head = await self._reader.readuntil(b"\r\n\r\n")
+        except asyncio.LimitOverrunError:
+            raise BadRequest(431) from None
+        first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
+        method, target, version = [*first.split(" "), "", ""][:3]
+        if version != "HTTP/1.1":
+            raise BadRequest(505 if version.startswith("HTTP/") else 400)
+        headers: dict[str, str] = {}
+        for line in lines:
+            name, _, value = line.partition(":")
+            name = name.lower()
+            headers[name] = f"{headers[name]}, {value.strip()}" if name in headers else value.strip()
+        if headers.get("expect", "").lower() == "100-continue":
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return Request(method, target.partition("?")[0], headers, await self._read_body(headers))
+
+    async def _read_body(self, headers: Mapping[str, str]) -> bytes:
+        try:
+            if "chunked" in headers.get("transfer-encoding", "").lower():
+                return await self._read_chunks()
+            return await self._reader.readexactly(_size(headers.get("content-length", "0"), 10))
+        except ValueError:
+            raise BadRequest(400) from None
+
+    async def _read_chunks(self) -> bytes:
+        body = bytearray()
+        while size := _size((await self._reader.readline()).partition(b";")[0], 16):
+            body += await self._reader.readexactly(size)
+            await self._reader.readexactly(2)
+            if len(body) > MAX_BODY:
+                raise BadRequest(413)
+        while (await self._reader.readline()).strip():
+            continue  # trailers
+        return bytes(body)
 
 
 Handler = Callable[[Request, Connection], Awaitable[None]]
 
 
-async def serve_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handle: Handler) -> None:
-    """Answer requests on one connection until it ends."""
-    connection = Connection(reader, writer)
-    try:
-        while connection.open:
-            request = await _read(reader)
-            if request is None:
-                break
-            await handle(request, connection)
-            if request.headers.get("connection", "").lower() == "close":
-                break
-    except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
-        pass  # the client broke off or spoke no HTTP: there is nobody to tell
-    finally:
-        with contextlib.suppress(ConnectionError):
-            writer.close()
-
-
-async def _read(reader: asyncio.StreamReader) -> Request | None:
-    try:
-        head = await reader.readuntil(b"\r\n\r\n")
-    except asyncio.IncompleteReadError:
-        return None
-    first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
-    method, target, _ = first.split(" ", 2)
-    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    body = b""
-    if "chunked" in headers.get("transfer-encoding", ""):
-        while size := int((await reader.readline()).partition(b";")[0], 16):
-            body += await reader.readexactly(size)
-            await reader.readexactly(2)
-        await reader.readline()
-    elif length := int(headers.get("content-length", "0")):
-        body = await reader.readexactly(length)
-    return Request(method, target.partition("?")[0], headers, body)
+def _size(text: str | bytes, base: int) -> int:
+    """A length as HTTP writes it. Raises `ValueError`, and `BadRequest` when it is more than we take."""
+    size = int(text, base)
+    if size < 0:
+        raise ValueError
+    if size > MAX_BODY:
+        raise BadRequest(413)
+    return size

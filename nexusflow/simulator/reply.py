@@ -2,22 +2,19 @@
 
 import base64
 import binascii
-import hashlib
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
+
+from nexusflow.simulator.asked import Asked, Chat
 from nexusflow.simulator.instance import instance
 from nexusflow.simulator.tokens import count, count_prompt, pieces
+from nexusflow.simulator.tools import ToolCall, call_tools
 
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """One call of a function tool; `arguments` is JSON text."""
-
-    id: str
-    name: str
-    arguments: str
+MARK = "[simulated]"
+ECHO_CHARACTERS = 2000
+EVENT_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +27,26 @@ class Reply:
     finish: str
 
 
-def identity(body: dict[str, Any]) -> str:
-    """Twenty hexadecimal digits that stand for the request."""
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:20]
-
-
-def reply(body: dict[str, Any], choice: int, *, tokens: int | None = None, think: bool = False) -> Reply:
-    """The reply of one choice. `tokens` asks for exactly that many text tokens."""
-    reasoning = "[simulated] The user asks; I echo." if think else ""
-    calls = _calls(body, choice)
+def reply(asked: Asked, choice: int, *, size: int | None = None, thinks: bool = False) -> Reply:
+    """The reply of one choice. Its text is as long as `size` says, in bytes, where that is given."""
+    chat = asked.chat
+    reasoning = f"{MARK} The user asks; I echo." if thinks and chat.reasoning_effort != "none" else ""
+    calls = call_tools(asked, choice)
     if calls:
-        return Reply("", reasoning, calls, "tool_calls")
-    text = " ".join(f"word{at}" for at in range(tokens)) if tokens is not None else _text(body, choice)
-    return _cut(body, text, reasoning)
+        return _bounded(Reply("", reasoning, calls, "tool_calls"), chat.bound)
+    text = _text(chat, choice)
+    if size is not None:
+        text = _resized(text, size)
+    for stop in filter(None, chat.stops):
+        text = text.partition(stop)[0]
+    return _bounded(Reply(text, reasoning, (), "stop"), chat.bound)
 
 
-def usage(body: dict[str, Any], replies: list[Reply]) -> dict[str, Any]:
-    """The usage object: reasoning lies inside completion tokens, and the total is the sum."""
+def usage(asked: Asked, replies: list[Reply]) -> dict[str, Any]:
+    """The usage object: reasoning lies inside completion tokens, and the total is the sum (protocols 1.2.5)."""
     reasoning = sum(count(one.reasoning) for one in replies)
-    spoken = sum(count(one.text) + sum(count(call.name + call.arguments) for call in one.calls) for one in replies)
-    prompt = count_prompt(body)
+    spoken = sum(count(one.text) + sum(_cost(call) for call in one.calls) for one in replies)
+    prompt = count_prompt(asked.body)
     return {
         "prompt_tokens": prompt,
         "completion_tokens": spoken + reasoning,
@@ -59,29 +56,36 @@ def usage(body: dict[str, Any], replies: list[Reply]) -> dict[str, Any]:
     }
 
 
-def _text(body: dict[str, Any], choice: int) -> str:
-    wanted = body.get("response_format") or {}
-    if wanted.get("type") == "json_schema":
-        return json.dumps(instance(wanted.get("json_schema", {}).get("schema", {})))
-    if wanted.get("type") == "json_object":
-        return json.dumps({"simulated": True})
-    last = (body.get("messages") or [{}])[-1]
-    said, images = _read(last.get("content"))
-    mark = f" (choice {choice})" if choice else ""
-    if last.get("role") == "tool":
-        return f"[simulated]{mark} The tool answered: {said}"
-    seen = f" I see {len(images)} image(s): {', '.join(images)}." if images else ""
-    return f"[simulated]{mark} You said: {said}.{seen}"
+def _text(chat: Chat, choice: int) -> str:
+    wanted = chat.response_format
+    if wanted is not None and wanted.type == "json_schema":
+        return msgspec.json.encode(instance(wanted.json_schema.schema)).decode()
+    said = _said(chat)
+    mark = f"{MARK} (choice {choice})" if choice else MARK
+    text = f"{mark} {said}"
+    if wanted is not None and wanted.type == "json_object":
+        return msgspec.json.encode({"simulated": True, "reply": text}).decode()
+    return text
 
 
-def _read(content: Any) -> tuple[str, list[str]]:
-    """The text of a message, and a description of each image."""
-    if isinstance(content, str):
-        return content, []
-    parts = content if isinstance(content, list) else []
-    said = " ".join(str(part.get("text", "")) for part in parts if part.get("type") == "text")
-    urls = [part.get("image_url", {}).get("url", "") for part in parts if part.get("type") == "image_url"]
-    return said, [_describe(url) for url in urls]
+def _said(chat: Chat) -> str:
+    last = chat.messages[-1]
+    if last.role == "tool":
+        results = []
+        for message in reversed(chat.messages):
+            if message.role != "tool":
+                break
+            results.append(message.text)
+        return f"The tool answered: {_echo('; '.join(reversed(results)))}"
+    images = [_describe(url) for url in last.images]
+    many = "1 image" if len(images) == 1 else f"{len(images)} images"
+    seen = f" I see {many}: {', '.join(images)}." if images else ""
+    return f"You said: {_echo(last.text)}.{seen}"
+
+
+def _echo(text: str) -> str:
+    left = len(text) - ECHO_CHARACTERS
+    return text if left <= 0 else f"{text[:ECHO_CHARACTERS]} and {left} more characters"
 
 
 def _describe(url: str) -> str:
@@ -95,35 +99,35 @@ def _describe(url: str) -> str:
     return f"{head.split(';')[0]} of {size} bytes"
 
 
-def _calls(body: dict[str, Any], choice: int) -> tuple[ToolCall, ...]:
-    """Tools are called when the caller insists, or asks for one and has not been answered yet."""
-    functions = [tool["function"] for tool in body.get("tools") or () if tool.get("type", "function") == "function"]
-    wanted = body.get("tool_choice", "auto")
-    last = (body.get("messages") or [{}])[-1]
-    if not functions or wanted == "none" or last.get("role") == "tool":
-        return ()
-    if isinstance(wanted, dict):
-        name = wanted.get("function", {}).get("name")
-        chosen = [function for function in functions if function["name"] == name]
-    else:
-        said = _read(last.get("content"))[0].lower()
-        named = [function for function in functions if function["name"].lower() in said]
-        parallel = body.get("parallel_tool_calls") is not False and ("parallel" in said or len(named) > 1)
-        chosen = (named or functions) if parallel else (named or functions)[:1]
-    base = identity(body)[:12]
-    return tuple(
-        ToolCall(f"call_sim{base}{choice}{at}", one["name"], json.dumps(instance(one.get("parameters", {})) or {}))
-        for at, one in enumerate(chosen)
-    )
+def _resized(text: str, size: int) -> str:
+    """`text` cut or continued so that it has exactly `size` bytes; what it is continued with is ASCII."""
+    kept = text.encode()[:size].decode(errors="ignore")
+    missing = size - len(kept.encode())
+    return kept + (" and so on" * (missing // 10 + 1))[:missing]
 
 
-def _cut(body: dict[str, Any], text: str, reasoning: str) -> Reply:
-    """Apply stop sequences, then the token bound."""
-    stops = body.get("stop") or []
-    for stop in [stops] if isinstance(stops, str) else stops:
-        text = text.partition(stop)[0] if stop else text
-    bound = body.get("max_completion_tokens") or body.get("max_tokens")
-    cut = pieces(text)
-    if isinstance(bound, int) and len(cut) > bound:
-        return Reply("".join(cut[:bound]), reasoning, (), "length")
-    return Reply(text, reasoning, (), "stop")
+def _bounded(whole: Reply, bound: int | None) -> Reply:
+    """`whole` within `bound` tokens: reasoning spends first, as with a real provider, then text, then calls."""
+    if bound is None:
+        return whole
+    reasoning, left = _cut(whole.reasoning, bound)
+    text, left = _cut(whole.text, left)
+    calls = []
+    for call in whole.calls:
+        left -= count(call.name)
+        if left < 0:
+            break
+        payload, left = _cut(call.payload, left)
+        calls.append(replace(call, payload=payload))
+    kept = Reply(text, reasoning, tuple(calls), whole.finish)
+    return kept if kept == whole else replace(kept, finish="length")
+
+
+def _cut(text: str, tokens: int) -> tuple[str, int]:
+    """The first `tokens` tokens of `text`, and how many of them it left over."""
+    found = count(text)
+    return (text, tokens - found) if found <= tokens else ("".join(pieces(text)[:tokens]), 0)
+
+
+def _cost(call: ToolCall) -> int:
+    return count(call.name) + count(call.payload)

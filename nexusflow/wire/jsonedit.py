@@ -5,6 +5,7 @@ touch keeps its bytes, and a duplicate key collapses to the last one, so what wa
 """
 
 import json
+import re
 
 import msgspec
 from msgspec import Raw
@@ -13,10 +14,18 @@ Fields = dict[str, Raw]
 
 _decoder = msgspec.json.Decoder(Fields)
 _encode = msgspec.json.Encoder().encode
+_POSITION = re.compile(r"\(byte (\d+)\)")
 
 
 class InvalidJSON(ValueError):
-    """The text is not one JSON object in valid UTF-8 of bounded depth. The message is safe to show."""
+    """The text is not one JSON object in valid UTF-8 of bounded depth. The message is safe to show.
+
+    `at` is the byte at which the parser gave up, where it says so.
+    """
+
+    def __init__(self, message: str, at: int | None = None) -> None:
+        super().__init__(message)
+        self.at = at
 
 
 def split(body: bytes) -> Fields:
@@ -34,7 +43,8 @@ def split(body: bytes) -> Fields:
     except UnicodeDecodeError:
         raise InvalidJSON("the body is not valid UTF-8") from None
     except msgspec.DecodeError as error:
-        raise InvalidJSON(f"the body is not valid JSON: {_plain(error)}") from None
+        at = _POSITION.search(str(error))
+        raise InvalidJSON(f"the body is not valid JSON: {_plain(error)}", int(at[1]) if at else None) from None
 
 
 def join(fields: Fields) -> bytes:

@@ -233,6 +233,12 @@ def test_U09_a_missing_done_is_supplied(client: OpenAI) -> None:
     assert chunks[-1].choices[0].finish_reason == "stop"
 
 
+def test_U13_odd_framing_is_not_seen(client: OpenAI) -> None:
+    plain = list(client.chat.completions.create(model=CHAT, messages=HELLO, stream=True))
+    odd = list(client.chat.completions.create(model="simulator/fault-framing", messages=HELLO, stream=True))
+    assert text_of(odd) == text_of(plain)
+
+
 def test_a_client_that_leaves_does_not_disturb_the_next(client: OpenAI) -> None:
     for _ in range(3):
         with client.chat.completions.create(model="simulator/fault-stall", messages=HELLO, stream=True) as stream:

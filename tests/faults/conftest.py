@@ -82,6 +82,7 @@ def spec(port: int, closed: int, full: int, tls: dict[str, int]) -> str:
     models["fault/u03"] = model("nameless", "u03")
     models["fault/u04-plain"] = model("plain", "u04")
     models |= {f"fault/u04-{name}": model(name, "u04") for name in tls}
+    models["fault/u28-early"] = model("early", "u28")
     models["bounded"] = model("scripted", "chat", max_output_tokens=100, input=["text", "image"])
     models["strict"] = model("scripted", "chat", unknown_params="reject")
     return json.dumps(
@@ -93,6 +94,7 @@ def spec(port: int, closed: int, full: int, tls: dict[str, int]) -> str:
                 "refused": provider(f"http://127.0.0.1:{closed}/v1"),
                 "full": provider(f"http://127.0.0.1:{full}/v1", timeouts={"connect_seconds": 0.5}),
                 "nameless": provider("http://no-such-host.invalid/v1", allow_http=True),
+                "early": provider(f"http://127.0.0.1:{port}/early"),
                 "plain": provider(f"https://127.0.0.1:{port}/v1"),
                 **{name: provider(f"https://127.0.0.1:{tls_port}/v1") for name, tls_port in tls.items()},
             },

@@ -24,6 +24,7 @@ class Act(Enum):
     RESET = "tear the connection down"
     CLOSE = "close in good form"
     HANG = "do nothing until the client leaves"
+    NOT_AGAIN = "close without an answer if the connection was used before"
     FLOOD = "send text events for as long as the client takes them"
 
 
@@ -92,10 +93,13 @@ class Provider:
             if self._tls is not None:
                 connection = self._tls.wrap_socket(connection, server_side=True)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            buffer = b""
+            buffer, used = b"", False
             while True:
                 seen, buffer = _read(connection, buffer, ordinal)
                 self.requests.append(seen)
+                if Act.NOT_AGAIN in self.scripts[seen.model] and used:
+                    return
+                used = True
                 _play(connection, self.scripts[seen.model], seen)
                 if seen.left.is_set() or Act.CLOSE in self.scripts[seen.model]:
                     return
@@ -109,6 +113,9 @@ class Provider:
 def _read(connection: socket.socket, buffer: bytes, ordinal: int) -> tuple[Seen, bytes]:
     while b"\r\n\r\n" not in buffer:
         buffer += _some(connection)
+        if b" /early/" in buffer.partition(b"\r\n")[0] and b"\r\n\r\n" in buffer:
+            connection.sendall(unary(b'{"error":{"code":429}}', "429 Too Many Requests", "retry-after: 7"))
+            raise EOFError
         if buffer.startswith(TLS_HANDSHAKE):
             connection.sendall(unary(b"plain HTTP here", "400 Bad Request"))
             raise EOFError

@@ -111,6 +111,7 @@ SCRIPTS: dict[str, Script] = {
     "u26-secret": _error("400 Bad Request", param="messages", type="invalid_request_error"),
     # U-27 to U-29: the connection.
     "u27": (unary(COMPLETION), Act.CLOSE),
+    "u27-late": (Act.NOT_AGAIN, unary(COMPLETION)),
     "u28-1xx": (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n", unary(COMPLETION)),
     "u29-301": (unary(b"", "301 Moved Permanently", REDIRECT),),
     "u29-302": (unary(b"", "302 Found", REDIRECT),),

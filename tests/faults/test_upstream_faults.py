@@ -14,7 +14,7 @@ import pytest
 
 from tests.faults.conftest import PROVIDER_KEY, Stage
 from tests.faults.provider import USAGE
-from tests.faults.raw import Answer, error_of
+from tests.faults.raw import Answer, chat, error_of
 from tests.faults.scripts import FRAMINGS
 
 OURS = {"upstream_error": 502, "upstream_timeout": 504, "overloaded": 503, "rate_limit_exceeded": 429}
@@ -253,6 +253,18 @@ class TestConnection:
         answers = [stage.call("u27") for _ in range(20)]
         assert [answer.status for answer in answers] == [200] * 20
         assert len(stage.provider.of("u27")) == 20, "each call reached the provider once"
+
+    def test_U27_idle_connection_closed_as_the_request_is_written(self, stage: Stage) -> None:
+        """The request left, but the connection was dead: one fresh connection, invisible to the client."""
+        answers = [stage.call("u27-late", stream=False) for _ in range(5)]
+        assert [answer.status for answer in answers] == [200] * 5
+        assert len(stage.provider.of("u27-late")) > 5, "no request met a dead connection: nothing was proved"
+
+    def test_U28_status_before_the_body_was_read(self, stage: Stage) -> None:
+        """The provider refuses by the head alone and closes, while most of 16 MB is still to be written."""
+        answer = stage.ask(chat("fault/u28-early", user="x" * 16_000_000))
+        refused(answer, 429, "rate_limit_exceeded")
+        assert answer.header("retry-after") == "7"
 
     def test_U28_informational_answers_are_skipped(self, stage: Stage) -> None:
         assert stage.call("u28-1xx").status == 200

@@ -19,6 +19,7 @@ MONEY_FIELDS = ("model", "max_tokens", "max_completion_tokens", "n", "stream", "
 _ERROR = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>[^`]*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 _RANGE = re.compile(r"`(?:int|float)` [<>]|of length|out of range")
+_NOT_A_NUMBER = re.compile(rb'"(\w{1,64})"\s*:\s*-?(?=NaN|Infinity)')
 _TRUE = Raw(b"true")
 _WITH_USAGE = Raw(b'{"include_usage":true}')
 
@@ -27,8 +28,12 @@ def parse(body: bytes) -> Fields:
     """The top-level fields of a body. Raises `RequestRefused` (E-PARSE, or E-PARAM for a repeated money field)."""
     try:
         fields = jsonedit.split(body)
+        if not body.isascii():
+            body.decode()  # the parser looks only at what it decodes, and would pass the rest on (C-13)
     except jsonedit.InvalidJSON as error:
-        raise refuse(Kind.PARSE, str(error)) from None
+        raise _unparsable(body, error) from None
+    except UnicodeDecodeError:
+        raise refuse(Kind.PARSE, "the body is not valid UTF-8") from None
     repeated = jsonedit.repeated_keys(body, jsonedit.join(fields), MONEY_FIELDS)
     if repeated is not None:
         raise refuse(Kind.PARAM, f"`{repeated}` is given twice", param=repeated, code="duplicate_key")
@@ -89,6 +94,16 @@ def check_names(fields: Fields, model: Model) -> None:
     if unknown:
         name = min(unknown)
         raise refuse(Kind.PARAM, f"`{name}` is not a parameter of `{model.id}`", param=name, code="unknown_parameter")
+
+
+def _unparsable(body: bytes, error: jsonedit.InvalidJSON) -> RequestRefused:
+    """E-PARSE, but for NaN and Infinity, which some encoders write: then the field is named (C-16)."""
+    around = body[max(0, error.at - 80) : error.at + 8] if error.at is not None else b""
+    found = _NOT_A_NUMBER.search(around)
+    if found is None:
+        return refuse(Kind.PARSE, str(error))
+    name = found[1].decode("utf-8", "replace")
+    return refuse(Kind.PARAM, f"`{name}` is not a number that JSON can hold", param=name)
 
 
 def _rename_max_tokens(fields: Fields, wanted: str) -> None:

@@ -14,6 +14,7 @@ from nexusflow.protocols.openai_chat.wire import ChunkPeek
 from nexusflow.wire import jsonedit, sse
 
 _peek = msgspec.json.Decoder(ChunkPeek).decode
+_peek_all = msgspec.json.Decoder(list[ChunkPeek]).decode
 _NOTHING = (b"", b"null")
 _EMPTY_VALUES = frozenset((b"null", b'""', b"[]", b"{}"))
 _TRUNCATED = Problem(kind=Kind.UPSTREAM, message="The provider's stream ended before its answer was complete.")
@@ -53,6 +54,9 @@ class IdentityStream:
 
     def feed(self, piece: bytes) -> bytes:
         """The frames to forward for `piece`; those before a failing event when `problem` is set."""
+        frames = self._forward_plain(piece)
+        if frames is not None:
+            return frames
         try:
             events = self._splitter.feed(piece)
         except sse.EventTooLarge:
@@ -73,6 +77,36 @@ class IdentityStream:
             return frames + sse.DONE
         self.problem = _TRUNCATED
         return frames
+
+    def _forward_plain(self, piece: bytes) -> bytes | None:
+        """`piece` at once, when all its events are ordinary chunks of one model; None when it needs a closer look.
+
+        One decode, one count and one replace for the whole piece, where the careful way pays them for each event.
+        """
+        found = self._splitter.plain(piece)
+        if found is None:
+            return None
+        last = found.pop() if found[-1] == b"[DONE]" else None
+        try:
+            peeks = _peek_all(b"[" + b",".join(found) + b"]")
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+        if len(peeks) != len(found) or not peeks:
+            return None
+        model = peeks[0].model
+        for peek in peeks:
+            if not peek.choices or peek.model != model or bytes(peek.error) not in _NOTHING:
+                return None
+        if model is not None:
+            old, new = self._spellings(model)
+            if old != new:
+                if piece.count(b'"model"') != len(peeks) or piece.count(old) != len(peeks):
+                    return None
+                piece = piece.replace(old, new)
+        for peek in peeks:
+            self._note(peek)
+        self.done = last is not None
+        return piece
 
     def _forward(self, events: list[sse.Event]) -> bytes:
         frames: list[bytes] = []
@@ -129,19 +163,24 @@ class IdentityStream:
 
     def _relabel(self, event: sse.Event, data: bytes, model: str) -> bytes:
         """Put the public model name in. The name's bytes are replaced where they stand if they stand there once."""
-        names = self._names.get(model)
-        if names is None:
-            old = b'"model":' + bytes(jsonedit.text(model))
-            names = self._names[model] = (old, b'"model":' + self._public)
-        if names[0] == names[1]:
+        old, new = self._spellings(model)
+        if old == new:
             return event.frame
         if data.count(b'"model"') == 1:
-            frame = event.frame.replace(names[0], names[1], 1)
+            frame = event.frame.replace(old, new, 1)
             if frame is not event.frame and frame != event.frame:
                 return frame
         fields = jsonedit.split(data)
         fields["model"] = Raw(self._public)
         return event.frame[: len(event.frame) - len(data) - 2] + jsonedit.join(fields) + b"\n\n"
+
+    def _spellings(self, model: str) -> tuple[bytes, bytes]:
+        """How the upstream's compact JSON spells its model field, and how ours does."""
+        known = self._names.get(model)
+        if known is None:
+            old = b'"model":' + bytes(jsonedit.text(model))
+            known = self._names[model] = (old, b'"model":' + self._public)
+        return known
 
     def _odd(self, event: sse.Event, data: bytes) -> bytes | None:
         """A chunk whose members have unexpected types: forwarded if it is JSON at all, for the client to judge."""

@@ -104,9 +104,12 @@ def test_no_fix_where_the_value_is_written_elsewhere() -> None:
     assert [len(item.secondary) for item in found(text)] == [0, 1]
 
 
-def test_fields_are_added_in_the_column_of_the_others() -> None:
-    for text in ("  providers: {}\n  models: {}\n", "{providers: {}, models: {}}\n"):
-        items = [item for item in found(text) if item.code == "NF102"]
-        again = fixed(items, text)
-        assert [item for item in found(again) if item.code == "NF102"] == []
-        assert again.lstrip(" {").startswith("version: 1")
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ("  providers: {}\n  models: {}\n", "  version: 1\n  providers: {}\n  models: {}\n"),
+        ("{providers: {}, models: {}}\n", "{version: 1, providers: {}, models: {}}\n"),
+    ],
+)
+def test_fields_are_added_in_the_column_or_braces_of_the_others(text: str, after: str) -> None:
+    assert fixed([item for item in found(text) if item.code == "NF102"], text) == after

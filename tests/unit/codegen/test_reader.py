@@ -80,6 +80,11 @@ def test_a_written_word_reads_back(value: str | int | float | bool | None) -> No
     assert (json.loads(written) if written.startswith('"') else resolve(written)) == value
 
 
+@pytest.mark.parametrize("word", ["true", "null", "~", "7", "1e3", ".inf", "on", "a: b", "# x", "", "é"])
+def test_a_text_that_looks_like_something_else_is_written_in_quotes(word: str) -> None:
+    assert tree_of(f"a: {write(word)}\n").value == {"a": word}
+
+
 @given(VALUES)
 @settings(max_examples=200)
 def test_every_value_is_read_back_and_its_place_holds_it(value: Any) -> None:

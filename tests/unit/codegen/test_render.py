@@ -55,6 +55,11 @@ def test_marks_stay_below_tabs_wide_letters_and_escapes(before: str) -> None:
     assert columns(shown[: shown.index("bad")]) == mark.index("^^^")
 
 
+def test_tabs_reach_to_the_next_stop() -> None:
+    source, item = at("a\tbcd\te\n", "e")
+    assert lines(source, item)[2] == "1 | a   bcd e"
+
+
 def test_wide_letters_get_a_mark_as_wide_as_they_are() -> None:
     source, item = at("a: 日本\n", "日本")
     assert lines(source, item)[3] == "  |    ^^^^"
@@ -102,6 +107,7 @@ def test_long_lines_are_cut_around_the_place(length: int, where: float) -> None:
     source, item = at("a" * left + "BAD" + "b" * (length - left), "BAD")
     _, _, line, mark, _ = lines(source, item, width=60)
     assert columns(line) <= 60
+    assert line.count("…") == (0 if length == 10 else 2 if where == 0.5 else 1)
     assert line[mark.index("^") :].startswith("BAD")
     assert mark.endswith("^^^")
     assert f":1:{left + 1}: " in lines(source, item)[0]

@@ -157,8 +157,10 @@ def test_pending_fields_are_gathered_and_what_is_inside_them_is_not_repeated() -
     items = found(GATEWAY.partition("models:\n")[0] + "models:\n" + models)
     assert [item.code for item in items] == ["NF190"]
     assert "2 other places" in items[0].message
-    slo = GATEWAY + "slos: [{name: fast, success_rate: '99.5'}]\n"
-    assert [item.message.split("`")[1] for item in found(slo)] == ["slos"]
+    inner = {"type": "object", "properties": {"b": {"type": "integer", "x-pending": "the inner part"}}}
+    schema = {"type": "object", "properties": {"a": {**inner, "x-pending": "the outer part"}, "c": inner}}
+    items = validate(tree_of({"a": {"b": 1}, "c": {"b": 2}}), schema)
+    assert [item.message.partition(": it waits for ")[2] for item in items] == ["the outer part", "the inner part"]
 
 
 def test_a_file_of_nothing_but_errors_is_not_put_into_words_to_the_end() -> None:
