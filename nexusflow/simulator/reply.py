@@ -27,16 +27,19 @@ class Reply:
     finish: str
 
 
-def reply(asked: Asked, choice: int, *, size: int | None = None, thinks: bool = False) -> Reply:
-    """The reply of one choice. Its text is as long as `size` says, in bytes, where that is given."""
+def reply(
+    asked: Asked, choice: int, *, size: int | None = None, events: int | None = None, thinks: bool = False
+) -> Reply:
+    """The reply of one choice. Plain text has `size` bytes where that is given, and enough for `events` deltas."""
     chat = asked.chat
     reasoning = f"{MARK} The user asks; I echo." if thinks and chat.reasoning_effort != "none" else ""
     calls = call_tools(asked, choice)
     if calls:
         return _bounded(Reply("", reasoning, calls, "tool_calls"), chat.bound)
     text = _text(chat, choice)
-    if size is not None:
-        text = _resized(text, size)
+    if chat.response_format is None or chat.response_format.type == "text":
+        short = events is not None and len(text) < events
+        text = _resized(text, (events or 0) * EVENT_BYTES if size is None and short else size)
     for stop in filter(None, chat.stops):
         text = text.partition(stop)[0]
     return _bounded(Reply(text, reasoning, (), "stop"), chat.bound)
@@ -99,8 +102,10 @@ def _describe(url: str) -> str:
     return f"{head.split(';')[0]} of {size} bytes"
 
 
-def _resized(text: str, size: int) -> str:
+def _resized(text: str, size: int | None) -> str:
     """`text` cut or continued so that it has exactly `size` bytes; what it is continued with is ASCII."""
+    if size is None:
+        return text
     kept = text.encode()[:size].decode(errors="ignore")
     missing = size - len(kept.encode())
     return kept + (" and so on" * (missing // 10 + 1))[:missing]

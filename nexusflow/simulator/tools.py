@@ -25,7 +25,7 @@ class ToolCall:
 def call_tools(asked: Asked, choice: int) -> tuple[ToolCall, ...]:
     """The calls of one choice, none when it answers in text."""
     return tuple(
-        ToolCall(f"call_sim{asked.identity[:12]}{choice}{at}", tool.type, tool.named.name, _payload(tool))
+        ToolCall(f"call_sim{asked.identity[:12]}{choice}{at}", "custom" if tool.custom else "function", tool.named.name, _payload(tool))
         for at, tool in enumerate(_chosen(asked.chat))
     )
 
@@ -45,7 +45,8 @@ def _chosen(chat: Chat) -> list[Tool]:
 
 def _offer(chat: Chat) -> tuple[list[Tool], str]:
     """The tools to choose from, and how: none, auto, required or named."""
-    offered, choice = chat.tools or [], chat.tool_choice or "auto"
+    offered = [tool for tool in chat.tools or () if tool.named.name]
+    choice = chat.tool_choice or "auto"
     if isinstance(choice, str):
         return offered, choice
     if choice.allowed_tools is not None:

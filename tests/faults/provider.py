@@ -28,7 +28,15 @@ class Act(Enum):
     FLOOD = "send text events for as long as the client takes them"
 
 
-Step = bytes | float | Act
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Send an event every so often until the test says that it is enough."""
+
+    enough: threading.Event
+    seconds: float = 0.02
+
+
+Step = bytes | float | Act | Pace
 Script = Sequence[Step]
 TLS_HANDSHAKE = b"\x16\x03"
 FLOOD_EVENT = b'data: {"id":"1","model":"m","choices":[{"index":0,"delta":{"content":"' + b"x" * 4000 + b'"}}]}\n\n'
@@ -143,6 +151,8 @@ def _play(connection: socket.socket, script: Script, seen: Seen) -> None:
             with _noticing(seen):
                 connection.sendall(step)
                 seen.sent += len(step)
+        elif isinstance(step, Pace):
+            _keep_pace(connection, step, seen)
         elif isinstance(step, float):
             _pause(connection, step, seen)
         elif step is Act.HANG:
@@ -164,6 +174,15 @@ def _flood(connection: socket.socket, seen: Seen) -> None:
             connection.sendall(_chunk(FLOOD_EVENT))
             seen.sent += len(FLOOD_EVENT)
         _leave(seen)
+
+
+def _keep_pace(connection: socket.socket, pace: Pace, seen: Seen) -> None:
+    with _noticing(seen):
+        while not pace.enough.is_set():
+            connection.sendall(event(choices=delta("tick ")))
+            if _gone(connection, pace.seconds):
+                _leave(seen)
+                return
 
 
 def _pause(connection: socket.socket, seconds: float | None, seen: Seen) -> None:
