@@ -1,5 +1,5 @@
 """`python -m nexusflow` is `nexusflow`."""
 
-from nexusflow.cli.main import main
+from nexusflow.cli.main import run
 
-main()
+run()

@@ -1,6 +1,8 @@
 """`nexusflow`: the group of verbs. A verb's module is imported when it is used, so that `--help` stays quick."""
 
 import importlib
+import sys
+import traceback
 
 import rich_click as click
 
@@ -40,3 +42,26 @@ def main() -> None:
 
     New here? Run `nexusflow demo`.
     """
+
+
+def run() -> None:
+    """The entry point: every failure ends as one sentence and an exit code, a bug also with its traceback."""
+    try:
+        main()
+    except Exception as error:
+        if _is_expected(error):
+            click.echo(f"error: {error}", err=True)
+            sys.exit(1)
+        traceback.print_exc()
+        click.echo(f"error: this is a bug in NexusFlow {__version__}, please report it with the lines above", err=True)
+        sys.exit(3)
+
+
+def _is_expected(error: Exception) -> bool:
+    """Failures that speak of the user's files, ports and stores, whose texts say what to do."""
+    from nexusflow.keys.model import KeyProblem
+    from nexusflow.loading import ArtifactRefused
+    from nexusflow.store import StoreError
+    from nexusflow.testing.ports import NotStarted
+
+    return isinstance(error, ArtifactRefused | StoreError | KeyProblem | NotStarted)

@@ -9,15 +9,27 @@ import rich_click as click
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8089, show_default=True, help="0 takes a free one.")
 @click.option("--allow-public", is_flag=True, help="Allow an address that other machines can reach.")
-def simulate(host: str, port: int, allow_public: bool) -> None:
+@click.option("--models", "show_models", is_flag=True, help="List the models with their options, and stop.")
+def simulate(host: str, port: int, allow_public: bool, show_models: bool) -> None:
     """Run the simulated provider: OpenAI Chat with deterministic replies, no key, and faults on request.
 
     Models: `chat`, `reasoning`, and `fault-…` ones such as fault-429 or fault-cut. Options ride behind an @:
-    `chat@delay=50,events=64` streams 64 tokens, 50 ms apart. Everything it says is marked as simulated.
-    """
-    from nexusflow.simulator.server import is_loopback, serve
+    `chat@delay=50,events=64` streams 64 events, 50 ms apart. Everything it says is marked as simulated.
 
-    if not is_loopback(host) and not allow_public:
-        click.echo(f"error: {host} can be reached from other machines; add --allow-public if that is wanted", err=True)
+    GET /_simulator/requests tells what reached it and how it ended; POST /_simulator/reset forgets it.
+    """
+    from nexusflow.simulator.models import MODELS
+    from nexusflow.simulator.server import serve
+
+    if show_models:
+        for name, model in MODELS.items():
+            click.echo(f"{name:21} {model.rows:10} {model.what}\n{'':32} options: {', '.join(model.takes)}")
+        return
+    try:
+        serve(host, port, allow_public=allow_public)
+    except ValueError as error:
+        click.echo(f"error: {error}", err=True)
         sys.exit(2)
-    serve(host, port)
+    except OSError as error:
+        click.echo(f"error: cannot listen on {host}:{port}: {error.strerror or error}", err=True)
+        sys.exit(1)

@@ -37,7 +37,7 @@ class Stack:
 def running_stack(build: Path, host: str, port: int, *, simulate: bool, log: Path | None = None) -> Iterator[Stack]:
     """Start the current artifact of `build`; with `simulate` also the simulated provider, on a free port.
 
-    `log` receives the output of the children, which otherwise share ours. Raises `RuntimeError` when one does not
+    `log` receives the output of the children, which otherwise share ours. Raises `NotStarted` when one does not
     start.
     """
     with contextlib.ExitStack() as stack:

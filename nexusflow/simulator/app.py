@@ -1,90 +1,99 @@
 """The simulated provider's routes: chat, the model list, and what tests want to know afterwards."""
 
 import asyncio
-import json
-import time
-from collections import deque
-from typing import Any
+import logging
 
-from nexusflow.simulator import chat, wire
+import msgspec
+
+from nexusflow.simulator import asked, wire
+from nexusflow.simulator.chat import JSON, Call
+from nexusflow.simulator.history import History
 from nexusflow.simulator.http import Connection, Request
-from nexusflow.simulator.models import NAMES, behaviour
+from nexusflow.simulator.models import MODELS, find
 
-JSON = {"content-type": "application/json", "x-simulated": "true"}
-REMEMBERED = 1000
+LOG = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """A request that is answered with an error object: status, message, code, and the parameter at fault."""
+
+    def __init__(self, status: int, message: str, code: str | None, param: str | None = None) -> None:
+        super().__init__(message)
+        self.status, self.code, self.param = status, code, param
 
 
 class Simulator:
     """One server's state: the requests it has seen."""
 
     def __init__(self) -> None:
-        self.seen: deque[dict[str, Any]] = deque(maxlen=REMEMBERED)
+        self.history = History()
 
     async def handle(self, request: Request, connection: Connection) -> None:
-        """Answer one request."""
-        route = f"{request.method} {request.path.removeprefix('/v1')}"
-        if route == "POST /chat/completions":
-            await self._chat(request, connection)
-        elif route == "GET /models":
-            models = [{"id": name, "object": "model", "created": 0, "owned_by": "simulated"} for name in NAMES]
-            await connection.answer(200, json.dumps({"object": "list", "data": models}).encode(), JSON)
-        elif route == "GET /_simulator/requests":
-            await connection.answer(200, json.dumps(list(self.seen)).encode(), JSON)
+        """Answer one request, and remember how it ended."""
+        if request.path.startswith("/_simulator/"):
+            await self._introspect(request, connection)
+            return
+        visit = self.history.open(connection.number, request)
+        try:
+            await _route(request, connection)
+        except asyncio.CancelledError:
+            visit.end("client_left")
+            raise
+        except Refused as refused:
+            await _refuse(connection, refused)
+        except Exception:
+            visit.end("error")
+            LOG.exception("a request failed")
+            if connection.answering:
+                connection.cut()
+                return
+            await _refuse(connection, Refused(500, "the simulator failed; its log says why", None))
+            return
+        visit.end("complete")
+
+    async def _introspect(self, request: Request, connection: Connection) -> None:
+        route = f"{request.method} {request.path}"
+        if route == "GET /_simulator/requests":
+            await connection.answer(200, msgspec.json.encode(self.history.describe()), JSON)
         elif route == "POST /_simulator/reset":
-            self.seen.clear()
+            self.history.clear()
             await connection.answer(200, b"{}", JSON)
         else:
-            await self._refuse(connection, 404, f"no route {route}", "not_found")
-
-    async def _chat(self, request: Request, connection: Connection) -> None:
-        body = _object(request.body)
-        if body is None:
-            await self._refuse(connection, 400, "the body is not a JSON object", "invalid_json")
-            return
-        model = body.get("model")
-        wanted = behaviour(model) if isinstance(model, str) else None
-        if wanted is None:
-            await self._refuse(connection, 404, f"no simulated model {model!r}", "model_not_found")
-            return
-        record = self._remember(request, body)
-        started = time.monotonic()
-        work = asyncio.ensure_future(chat.answer(body, wanted, connection))
-        left = asyncio.ensure_future(_client_left(connection))
-        await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
-        record["seconds"] = round(time.monotonic() - started, 3)
-        if work.done():
-            left.cancel()
-            record["ended"] = "complete" if work.exception() is None else "client_left"
-        else:
-            record["ended"] = "client_left"
-            work.cancel()
-            connection.open = False
-        await asyncio.gather(work, left, return_exceptions=True)
-
-    def _remember(self, request: Request, body: dict[str, Any]) -> dict[str, Any]:
-        headers = {name: _redact(name, value) for name, value in request.headers.items()}
-        record = {"method": request.method, "path": request.path, "headers": headers, "body": body, "ended": "open"}
-        self.seen.append(record)
-        return record
-
-    async def _refuse(self, connection: Connection, status: int, message: str, code: str) -> None:
-        body = wire.error(f"[simulated] {message}", "invalid_request_error", code)
-        await connection.answer(status, body, JSON)
+            await _refuse(connection, _no_route(route))
 
 
-async def _client_left(connection: Connection) -> None:
-    """Return when the client closes while it should be waiting. What it sends meanwhile stays for the next request."""
-    while not connection.reader.at_eof():  # noqa: ASYNC110  # a stream reader tells of its end by this flag only
-        await asyncio.sleep(0.005)
+async def _route(request: Request, connection: Connection) -> None:
+    route = f"{request.method} {request.path}"
+    if route == "POST /v1/chat/completions":
+        await _chat(request, connection)
+    elif route == "GET /v1/models":
+        models = [{"id": name, "object": "model", "created": 0, "owned_by": "simulated"} for name in MODELS]
+        await connection.answer(200, msgspec.json.encode({"object": "list", "data": models}), JSON)
+    else:
+        raise _no_route(route)
 
 
-def _object(body: bytes) -> dict[str, Any] | None:
+async def _chat(request: Request, connection: Connection) -> None:
     try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+        said = asked.read(request.body)
+    except ValueError as error:
+        raise Refused(400, f"not a chat request: {error}", None) from None
+    try:
+        name, model, options = find(said.chat.model)
+    except KeyError:
+        raise Refused(404, f"no simulated model {said.chat.model!r}", "model_not_found", "model") from None
+    except ValueError as error:
+        raise Refused(400, f"model {said.chat.model!r}: {error}", None, "model") from None
+    if options.ttfb:
+        await asyncio.sleep(options.ttfb / 1000)
+    await model.act(Call(said, name, options, connection, model.thinks))
 
 
-def _redact(name: str, value: str) -> str:
-    return f"...{value[-4:]}" if name in ("authorization", "x-api-key", "api-key") else value
+async def _refuse(connection: Connection, refused: Refused) -> None:
+    kind = "server_error" if refused.status >= 500 else "invalid_request_error"
+    body = wire.error(f"[simulated] {refused}", kind, refused.code, refused.param)
+    await connection.answer(refused.status, body, JSON)
+
+
+def _no_route(route: str) -> Refused:
+    return Refused(404, f"no route {route}", "not_found")

@@ -1,151 +1,93 @@
-"""Answering one chat, well or as badly as the model name asks for."""
+"""Answering a chat as a good provider does, at the pace that was asked for."""
 
 import asyncio
-import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from nexusflow.simulator import wire
+from nexusflow.simulator.asked import Asked
 from nexusflow.simulator.http import Connection
-from nexusflow.simulator.models import Behaviour, Fault
+from nexusflow.simulator.options import Options
 from nexusflow.simulator.reply import Reply, reply
 
-JSON = {"content-type": "application/json", "x-simulated": "true"}
-EVENTS = {"content-type": "text/event-stream; charset=utf-8", "x-simulated": "true"}
-HUGE_BYTES = 9 * 1024 * 1024
+JSON = {"content-type": "application/json"}
+EVENTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
 
-_TOO_LONG = "This model's maximum context length is 8 tokens."
-# Refusals before anything else: status, message, type, code.
-REFUSALS: dict[Fault, tuple[int, str, str, str | None]] = {
-    Fault.S400: (400, _TOO_LONG, "invalid_request_error", "context_length_exceeded"),
-    Fault.S401: (401, "Incorrect API key provided: sk-simulated-secret.", "invalid_request_error", "invalid_api_key"),
-    Fault.S404: (404, "The model does not exist.", "invalid_request_error", "model_not_found"),
-    Fault.S429: (429, "Rate limit reached.", "requests", "rate_limit_exceeded"),
-    Fault.S500: (500, "The server had an error in module simulated_secret_module.", "server_error", None),
-    Fault.S503: (503, "The server is overloaded.", "server_error", "overloaded"),
-}  # fmt: skip
-IN_BAND = {"error": {"message": "The server is overloaded.", "type": "overloaded_error", "code": "overloaded"}}
+Edit = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-async def answer(body: dict[str, Any], wanted: Behaviour, connection: Connection) -> None:
-    """Send the answer to one request."""
-    if wanted.fault is Fault.SLOW:
-        await asyncio.sleep(wanted.seconds)
-    if wanted.ttfb:
-        await asyncio.sleep(wanted.ttfb)
-    if wanted.fault in REFUSALS:
-        status, message, kind, code = REFUSALS[wanted.fault]
-        headers = {**JSON, "retry-after": wanted.retry} if wanted.fault is Fault.S429 else JSON
-        await connection.answer(status, wire.error(message, kind, code), headers)
-    elif wanted.fault is Fault.HTML:
-        await connection.answer(200, b"<html>Please sign in to the network.</html>", {"content-type": "text/html"})
-    elif wanted.fault is Fault.REDIRECT:
-        await connection.answer(302, b"", {"location": "http://127.0.0.1:9/elsewhere"})
-    elif wanted.fault is Fault.ERROR_200:
-        await connection.answer(200, json.dumps(IN_BAND).encode(), JSON)
-    elif body.get("stream"):
-        await _stream(body, wanted, connection)
+@dataclass(slots=True)
+class Call:
+    """One chat being answered: the request, the model's name and options, and the connection to answer on."""
+
+    asked: Asked
+    model: str
+    options: Options
+    connection: Connection
+    thinks: bool = False
+    _due: float = field(default=0, init=False)
+
+    @property
+    def streams(self) -> bool:
+        """Whether a stream was asked for."""
+        return bool(self.asked.chat.stream)
+
+    def replies(self) -> list[Reply]:
+        """All choices."""
+        size, events = self.options.size, self.options.events
+        count = self.asked.chat.n or 1
+        return [reply(self.asked, at, size=size, events=events, thinks=self.thinks) for at in range(count)]
+
+    def completion(self) -> dict[str, Any]:
+        """The unary answer."""
+        return wire.completion(self.asked, self.model, self.replies())
+
+    def chunks(self) -> Iterator[wire.Chunk]:
+        """The chunks of the stream, without `[DONE]`."""
+        return wire.chunks(self.asked, self.model, self.replies(), self.options.events)
+
+    async def pace(self) -> None:
+        """Wait until the next event is due: the delay counts from one event to the next, not from the writing."""
+        if self.options.delay:
+            now = time.monotonic()
+            await asyncio.sleep(self._due - now)
+            self._due = max(self._due, now) + self.options.delay / 1000
+
+
+async def answer(call: Call, edit: Edit | None = None) -> None:
+    """Answer in full; `edit` changes each chunk, or the whole completion, before it is sent."""
+    if call.streams:
+        call.connection.head(200, EVENTS)
+        await send(call, call.chunks() if edit is None else map(edit, call.chunks()))
+        await finish(call)
     else:
-        await _unary(body, wanted, connection)
+        completion = call.completion()
+        await call.connection.answer(200, msgspec.json.encode(edit(completion) if edit else completion), JSON)
 
 
-async def _unary(body: dict[str, Any], wanted: Behaviour, connection: Connection) -> None:
-    answered = wire.completion(body, _model(wanted), _replies(body, wanted))
-    _spoil_usage(answered, wanted)
-    data = json.dumps(answered).encode()
-    if wanted.fault is Fault.MALFORMED:
-        data = data[:-20] + b"}}"
-    if wanted.fault in (Fault.CUT, Fault.RESET, Fault.TRUNCATE):
-        connection.head(200, {**JSON, "content-length": str(len(data))})
-        connection.writer.write(data[: len(data) // 2])
-        await connection.writer.drain()
-        connection.cut(reset=wanted.fault is Fault.RESET)
-        return
-    if wanted.fault in (Fault.STALL, Fault.HANG):
-        connection.head(200, {**JSON, "content-length": str(len(data))})
-        await connection.writer.drain()
-        await asyncio.sleep(wanted.seconds)
-    await connection.answer(200, data, JSON)
-    if wanted.fault is Fault.STALE:
-        connection.cut()
+async def begin(call: Call) -> Iterator[wire.Chunk]:
+    """Start a stream and send it up to the option `after`, at most all that is said; return the chunks still to come."""
+    call.connection.head(200, EVENTS)
+    chunks = list(call.chunks())
+    spoken = [at for at, chunk in enumerate(chunks) if wire.speaks(chunk)]
+    until = spoken[call.options.after] if call.options.after < len(spoken) else max(spoken, default=0) + 1
+    await send(call, chunks[:until])
+    return iter(chunks[until:])
 
 
-async def _stream(body: dict[str, Any], wanted: Behaviour, connection: Connection) -> None:
-    connection.head(200, EVENTS)
-    await connection.writer.drain()
-    if wanted.fault is Fault.HANG:
-        await asyncio.sleep(wanted.seconds)
-    if wanted.fault is Fault.ERROR_FIRST:
-        await connection.chunk(wire.frame(IN_BAND))
-        await connection.end()
-        return
-    chunks = list(wire.chunks(body, _model(wanted), _replies(body, wanted)))
-    for at, chunk in enumerate(chunks):
-        _spoil_usage(chunk, wanted)
-        if at == wanted.after and await _strike(chunk, wanted, connection):
-            return
-        await _send(wire.frame(chunk), wanted, connection)
-        if wanted.delay:
-            await asyncio.sleep(wanted.delay)
-    if wanted.fault is not Fault.NO_DONE:
-        await _send(wire.DONE, wanted, connection)
-    await connection.end()
-    if wanted.fault is Fault.STALE:
-        connection.cut()
+async def send(call: Call, chunks: Iterable[wire.Chunk]) -> None:
+    """Send chunks at the call's pace."""
+    for chunk in chunks:
+        await call.pace()
+        await call.connection.chunk(wire.frame(chunk))
 
 
-async def _strike(chunk: dict[str, Any], wanted: Behaviour, connection: Connection) -> bool:
-    """The fault of a stream that has begun. True when the answer ends with it."""
-    fault = wanted.fault
-    if fault in (Fault.CUT, Fault.RESET):
-        half = wire.frame(chunk)[:20]
-        connection.writer.write(b"%x\r\n%b" % (len(half) + 40, half))
-        await connection.writer.drain()
-        await asyncio.sleep(0.02)
-        connection.cut(reset=fault is Fault.RESET)
-    elif fault is Fault.TRUNCATE:
-        await connection.end()
-    elif fault is Fault.ERROR_EVENT:
-        await connection.chunk(wire.frame(IN_BAND))
-        await connection.end()
-    elif fault is Fault.STALL:
-        await asyncio.sleep(wanted.seconds)
-        return False
-    elif fault is Fault.MALFORMED:
-        await connection.chunk(b'data: {"choices":[{"index":0,"delta":{"content":"half\n\n')
-        return False
-    elif fault is Fault.HUGE:
-        await connection.chunk(b"data: " + b"x" * HUGE_BYTES)
-        return False
-    else:
-        return False
-    return True
-
-
-async def _send(frame: bytes, wanted: Behaviour, connection: Connection) -> None:
-    if wanted.fault is not Fault.FRAMING:
-        await connection.chunk(frame)
-        return
-    data = frame.removeprefix(b"data: ").removesuffix(b"\n\n")
-    comma = data.find(b",") + 1
-    lines = [b": comment\r", b"\r", b"data:" + data[:comma], b"\r", b"data:" + data[comma:], b"\r\r"]
-    for byte in b"".join(lines) if comma else b"\xef\xbb\xbf"[3:] + b"data:" + data + b"\r\n\r\n":
-        await connection.chunk(bytes((byte,)))
-
-
-def _replies(body: dict[str, Any], wanted: Behaviour) -> list[Reply]:
-    think = wanted.name == "reasoning"
-    if wanted.fault is Fault.EMPTY:
-        return []
-    count = body.get("n") or 1
-    return [reply(body, choice, tokens=wanted.events, think=think) for choice in range(count)]
-
-
-def _model(wanted: Behaviour) -> str:
-    return "another-model-entirely" if wanted.fault is Fault.OTHER_MODEL else wanted.name
-
-
-def _spoil_usage(answered: dict[str, Any], wanted: Behaviour) -> None:
-    if wanted.fault is Fault.NO_USAGE:
-        answered.pop("usage", None)
-    elif wanted.fault is Fault.BAD_USAGE and answered.get("usage"):
-        answered["usage"] = {"prompt_tokens": -5, "completion_tokens": 10**12, "total_tokens": "NaN"}
+async def finish(call: Call) -> None:
+    """Send `[DONE]` and end the stream."""
+    await call.pace()
+    await call.connection.chunk(wire.DONE)
+    await call.connection.end()

@@ -173,28 +173,18 @@ def _fits(text: str, pattern: str, least: float, most: float) -> bool:
 
 
 def _number(schema: Schema, *, whole: bool) -> float:
-    """1 moved inside the bounds, to a multiple where one is asked for."""
+    """The first of some likely numbers that the bounds allow: 1, or one at or beside a bound."""
     step = schema.get("multipleOf") or (1 if whole else None)
     low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
     above, below = schema.get("exclusiveMinimum", -math.inf), schema.get("exclusiveMaximum", math.inf)
+    bounds = [bound for bound in (low, high, above, below) if math.isfinite(bound)]
+    near = [bound + by for bound in bounds for by in (0, 1, -1)]
     if step is not None:
-        chosen = math.ceil(max(low, min(1, high)) / step) * step
-        chosen = chosen if chosen > above else (math.floor(above / step) + 1) * step
-        over = chosen > high or chosen >= below
-        return (math.ceil(min(high, below) / step) - 1) * step if over and below <= high else _floor(chosen, high, step)
-    lowest, highest = max(low, above), min(high, below)
-    if lowest < 1 < highest or 1 in (low, high):
-        return 1
-    if math.isinf(lowest):
-        return highest if high < below else highest - 1
-    if math.isinf(highest):
-        return lowest if low > above else lowest + 1
-    return (lowest + highest) / 2
-
-
-def _floor(chosen: float, high: float, step: float) -> float:
-    """`chosen`, or the greatest multiple that is not above `high`."""
-    return chosen if chosen <= high else math.floor(high / step) * step
+        near = [round((base // step + by) * step, 12) for base in (1, *bounds) for by in (0, 1, -1)]
+    elif len(bounds) > 1:
+        near.append((max(low, above) + min(high, below)) / 2)
+    likely = near if step is not None else [1, *near]
+    return next((int(one) if whole else one for one in likely if low <= one <= high and above < one < below), 1)
 
 
 def _resolve(reference: str, root: Any) -> Any:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from nexusflow.testing.ports import free_port, wait_for
+from nexusflow.testing.ports import NotStarted, free_port, wait_for
 
 STOP_SECONDS = 30.0
 
@@ -50,16 +50,16 @@ def running_gateway(
 ) -> Iterator[Gateway]:
     """Write `spec` to `root/gateway.yaml`, build it, create a key, serve it; stop it on leaving.
 
-    Raises `RuntimeError` with the command's output when the build or the start fails.
+    Raises `NotStarted` with the command's output when the build or the start fails.
     """
     (root / "gateway.yaml").write_text(spec, encoding="utf-8")
     env = {**os.environ, **(environ or {})}
     built = nexusflow("build", root=root, environ=env)
     if built.returncode != 0:
-        raise RuntimeError(f"build failed:\n{built.stdout}{built.stderr}")
+        raise NotStarted(f"build failed:\n{built.stdout}{built.stderr}")
     created = nexusflow("keys", "create", "--name", "test", "--quiet", root=root, environ=env)
     if created.returncode != 0:
-        raise RuntimeError(f"no key:\n{created.stdout}{created.stderr}")
+        raise NotStarted(f"no key:\n{created.stdout}{created.stderr}")
     port = free_port()
     log = root / "gateway.log"
     command = [sys.executable, "-P", "-m", "nexusflow", "serve", "--port", str(port), "--workers", str(workers)]
@@ -68,8 +68,8 @@ def running_gateway(
     try:
         try:
             wait_for(port, "/readyz", process)
-        except RuntimeError as error:
-            raise RuntimeError(f"{error}:\n{log.read_text(errors='replace')}") from None
+        except NotStarted as error:
+            raise NotStarted(f"{error}:\n{log.read_text(errors='replace')}") from None
         yield Gateway(f"http://127.0.0.1:{port}", created.stdout.strip(), root, process, log)
     finally:
         stop(process)

@@ -8,6 +8,10 @@ import time
 START_SECONDS = 60.0
 
 
+class NotStarted(RuntimeError):
+    """A server did not come up; the message says which and why."""
+
+
 def free_port() -> int:
     """A loopback port that was free a moment ago."""
     with socket.socket() as probe:
@@ -19,19 +23,19 @@ def free_port() -> int:
 def wait_for(port: int, path: str, process: "subprocess.Popen[bytes]", *, host: str = "127.0.0.1") -> None:
     """Return when `path` answers 200 there.
 
-    Raises `RuntimeError` when the process ends or the time is over.
+    Raises `NotStarted` when the process ends or the time is over.
     """
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError(f"the server ended with exit code {process.returncode}")
+            raise NotStarted(f"the server ended with exit code {process.returncode}")
         try:
             if _status(host, port, path) == 200:
                 return
         except (OSError, http.client.HTTPException):
             pass
         time.sleep(0.05)
-    raise RuntimeError(f"port {port} did not answer within {START_SECONDS:.0f} s")
+    raise NotStarted(f"port {port} did not answer within {START_SECONDS:.0f} s")
 
 
 def _status(host: str, port: int, path: str) -> int:

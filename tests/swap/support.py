@@ -73,9 +73,9 @@ def staged(root: Path, *, workers: int = 1, **gateway: Any) -> Iterator[Stage]:
             yield Stage(served, provider, enough)
 
 
-def spec(port: int, models: dict[str, str], **gateway: Any) -> str:
+def spec(provider_port: int, models: dict[str, str], **gateway: Any) -> str:
     """A gateway.yaml with these models by the script that serves each."""
-    provider = {"protocol": "openai/chat-completions", "base_url": f"http://127.0.0.1:{port}/v1"}
+    provider = {"protocol": "openai/chat-completions", "base_url": f"http://127.0.0.1:{provider_port}/v1"}
     shared = {
         "owner": "test",
         "category": "language",

@@ -13,6 +13,7 @@ import pytest
 from nexusflow.host import Host
 from nexusflow.settings import Settings
 from nexusflow.testing.gateway import nexusflow
+from nexusflow.testing.ports import free_port
 from tests.faults.raw import Connection, chat, request, wait_until
 from tests.swap.support import Load, Stage, add_key, copy_artifact, make_current, rehash, spec, staged
 
@@ -161,6 +162,16 @@ def test_P09_P10_serve_does_not_start_with_a_bad_artifact(
     assert "Traceback" not in refused.stderr
 
 
+def test_P05_an_artifact_that_only_fails_when_tried_ends_the_server(stage: Stage, tmp_path: Path) -> None:
+    """The workers find out; they are not started again for ever."""
+    copy_artifact(tmp_path, str((stage.gateway.root / "build" / "current").resolve()), "bad")
+    unreachable_surface(tmp_path / "bad")
+    make_current(tmp_path, "bad")
+    refused = nexusflow("serve", "--build", str(tmp_path), "--port", str(free_port()), root=tmp_path)
+    assert refused.returncode == 1
+    assert "smoke test" in refused.stdout + refused.stderr
+
+
 def test_serve_without_a_build_says_what_to_do(tmp_path: Path) -> None:
     refused = nexusflow("serve", root=tmp_path)
     assert refused.returncode == 1
@@ -243,4 +254,5 @@ def test_replaced_artifacts_are_collected(tmp_path: Path, unfrozen: None) -> Non
     first, second, _ = asyncio.run(swap_through())
     assert first() is None
     assert second() is None
-    assert sum(name.startswith("nexusflow_artifact_") for name in sys.modules) <= 2 * 4
+    loaded = {name.partition(".")[0].removeprefix("nexusflow_artifact_") for name in sys.modules}
+    assert loaded & {folder.name for folder in folders} == {folders[-1].name}
