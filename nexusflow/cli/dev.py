@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.3
 
+Stamp = tuple[int, int]
+
 
 @click.command()
 @report.file_argument
@@ -30,17 +32,17 @@ def dev(file: Path, mock: bool, port: int | None) -> None:
     from nexusflow.cli.stack import running_stack
 
     build = file.parent.resolve() / "build"
+    seen = _stamp(file)  # before compiling, so that an edit made while the gateway starts is not missed
     plan = _compile(file, build)
     if plan is None:
         sys.exit(report.FINDINGS)
     with running_stack(build, plan.server.host, port or plan.server.port, simulate=mock) as stack:
         click.echo(f"serving {file} on {stack.url}; edit it, or press Ctrl-C to stop")
         with contextlib.suppress(KeyboardInterrupt):
-            _watch(file, build, stack)
+            _watch(file, build, stack, seen)
 
 
-def _watch(file: Path, build: Path, stack: "Stack") -> None:
-    seen = _stamp(file)
+def _watch(file: Path, build: Path, stack: "Stack", seen: Stamp | None) -> None:
     while stack.gateway.poll() is None:
         time.sleep(POLL_SECONDS)
         now = _stamp(file)
@@ -73,7 +75,7 @@ def _compile(file: Path, build: Path) -> "Plan | None":
     return compiled.plan
 
 
-def _stamp(file: Path) -> tuple[int, int] | None:
+def _stamp(file: Path) -> Stamp | None:
     """Changes with the file; None while an editor has it replaced."""
     try:
         status = file.stat()

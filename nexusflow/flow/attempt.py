@@ -15,7 +15,6 @@ _MESSAGES = {
     Fault.DNS: "The provider's address could not be resolved.",
     Fault.CONNECT: "The provider could not be reached.",
     Fault.TLS: "The provider's TLS certificate was not accepted.",
-    Fault.POOL: "Too many calls to the provider are open.",
     Fault.STALE: "The provider closed the connection without an answer.",
     Fault.RESET: "The connection to the provider broke.",
     Fault.TOO_LARGE: "The provider's answer is too large.",
@@ -29,8 +28,7 @@ async def send(lane: ServedLane, body: bytes, *, stream: bool, request_id: str) 
     A connection that the provider closed while it was idle is replaced once (class K, U-27): chat has no side effect.
     Raises `RequestRefused`.
     """
-    headers = lane.stream_headers if stream else lane.headers
-    call = Outgoing(lane.url, headers, body, lane.connect)
+    call = Outgoing(lane.stream_target if stream else lane.target, body, lane.connect)
     try:
         try:
             return await lane.transport.send(call)

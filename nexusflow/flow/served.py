@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from nexusflow.ir.plan import Lane, Model, Plan, Provider
 from nexusflow.upstream import auth
-from nexusflow.upstream.transport import Transport
+from nexusflow.upstream.transport import Target, Transport, target
 from nexusflow.wire import jsonedit
 
 
@@ -22,9 +22,8 @@ class ServedLane:
 
     provider: Provider
     transport: Transport
-    url: str
-    headers: dict[str, str]
-    stream_headers: dict[str, str]
+    target: Target
+    stream_target: Target
     model: Raw
     connect: float
     first_byte: float
@@ -99,13 +98,13 @@ def _lane(lane: Lane, provider: Provider, path: str, upstreams: Upstreams) -> Se
         **{name.lower(): value for name, value in provider.headers.items()},
         **auth.headers(provider.auth, secret),
     }
+    url = upstreams.base_url(provider).rstrip("/") + path
     times = lane.timeouts
     return ServedLane(
         provider=provider,
         transport=upstreams.connect(provider),
-        url=upstreams.base_url(provider).rstrip("/") + path,
-        headers={**headers, "accept": "application/json"},
-        stream_headers={**headers, "accept": "text/event-stream"},
+        target=target(url, {**headers, "accept": "application/json"}),
+        stream_target=target(url, {**headers, "accept": "text/event-stream"}),
         model=jsonedit.text(lane.model),
         connect=times.connect_ms / 1000,
         first_byte=times.first_byte_ms / 1000,

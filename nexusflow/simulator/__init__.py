@@ -10,6 +10,6 @@ Pace, for every model that answers in full:
 - `events`: how many content deltas a stream has
 - `size`: bytes of the reply's text
 
-Faults are models of their own, `fault-cut` for one; `nexusflow.simulator.models.MODELS` is the table of all of them with
-the row of the fault matrix each one serves and the further options it takes.
+Faults are models of their own, `fault-cut` for one; `nexusflow.simulator.models.MODELS` is the table of all of them,
+with the row of the fault matrix each one serves and the further options it takes.
 """

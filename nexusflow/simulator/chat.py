@@ -70,7 +70,7 @@ async def answer(call: Call, edit: Edit | None = None) -> None:
 
 
 async def begin(call: Call) -> Iterator[wire.Chunk]:
-    """Start a stream and send it up to the option `after`, at most all that is said; return the chunks still to come."""
+    """Start a stream and send `after` deltas, at most all there are; return the chunks still to come."""
     call.connection.head(200, EVENTS)
     chunks = list(call.chunks())
     spoken = [at for at, chunk in enumerate(chunks) if wire.speaks(chunk)]

@@ -1,4 +1,4 @@
-"""The ways in which a provider fails after it has taken the request: one function each, for streams and plain answers."""
+"""The ways in which a provider fails after it has taken the request: one function each."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server on an asyncio protocol. Our own, because faults need the bare socket: cuts, resets, silence."""
+"""A small HTTP/1.1 server on an asyncio protocol: our own, because faults need the bare socket."""
 
 import asyncio
 import itertools
@@ -8,6 +8,7 @@ import struct
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import cast
 
 MAX_HEAD = 64 * 1024
 MAX_BODY = 64 * 1024 * 1024
@@ -46,11 +47,10 @@ class Connection(asyncio.Protocol):
         self._writable.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its base class
         # No buffer of our own: `drain` returns when the kernel has it all, so leaving and pressure are seen in time.
-        transport.set_write_buffer_limits(high=0)
-        self._reader.set_transport(transport)
+        self._transport.set_write_buffer_limits(high=0)
+        self._reader.set_transport(self._transport)
         self._task = asyncio.get_running_loop().create_task(self._serve())
 
     def data_received(self, data: bytes) -> None:

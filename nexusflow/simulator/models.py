@@ -1,4 +1,4 @@
-"""The table of the simulated models: what each one does, the row of the fault matrix it serves, the options it takes."""
+"""The table of the simulated models: what each does, the rows of the fault matrix it serves, its options."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field

@@ -1,7 +1,8 @@
 """Which tools the simulated model calls, and with what.
 
 A tool is called when the caller insists on one, or when tools are on offer and the last word is the user's. Tools that
-the user names are called, else the first on offer; several at once when the user names several or says "parallel".
+the user names are called, else the first on offer; several at once when the user names several or says "parallel", then
+one tool twice if there is but one.
 """
 
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ class ToolCall:
 def call_tools(asked: Asked, choice: int) -> tuple[ToolCall, ...]:
     """The calls of one choice, none when it answers in text."""
     return tuple(
-        ToolCall(f"call_sim{asked.identity[:12]}{choice}{at}", "custom" if tool.custom else "function", tool.named.name, _payload(tool))
+        ToolCall(f"call_sim{asked.identity[:12]}{choice}{at}", _type(tool), tool.named.name, _payload(tool))
         for at, tool in enumerate(_chosen(asked.chat))
     )
 
@@ -37,10 +38,12 @@ def _chosen(chat: Chat) -> list[Tool]:
         return []
     said = last.text.lower()
     named = [tool for tool in offered if tool.named.name.lower() in said]
-    several = "parallel" in said or len(named) > 1
-    if mode == "named" or chat.parallel_tool_calls is False or not several:
-        return (named or offered)[:1]
-    return named if len(named) > 1 else offered
+    wanted = named or offered
+    if mode == "named" or chat.parallel_tool_calls is False:
+        return wanted[:1]
+    if "parallel" in said:
+        return wanted * 2 if len(wanted) == 1 else wanted
+    return wanted if len(named) > 1 else wanted[:1]
 
 
 def _offer(chat: Chat) -> tuple[list[Tool], str]:
@@ -53,6 +56,10 @@ def _offer(chat: Chat) -> tuple[list[Tool], str]:
         allowed = {tool.named.name for tool in choice.allowed_tools.tools}
         return [tool for tool in offered if tool.named.name in allowed], choice.allowed_tools.mode
     return [tool for tool in offered if tool.named.name == choice.named.name], "named"
+
+
+def _type(tool: Tool) -> str:
+    return "custom" if tool.custom is not None else "function"
 
 
 def _payload(tool: Tool) -> str:

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 
 from nexusflow.ir.plan import Provider
-from nexusflow.upstream.aiohttp_transport import AiohttpTransport
+from nexusflow.upstream.http1_transport import Http1Transport
 from nexusflow.upstream.transport import Transport
 
 
 class Pool:
     """One transport per provider address and size."""
 
-    def __init__(self, open_transport: Callable[[int], Transport] = AiohttpTransport) -> None:
+    def __init__(self, open_transport: Callable[[int], Transport] = Http1Transport) -> None:
         self._open = open_transport
         self._transports: dict[tuple[str, int], Transport] = {}
 

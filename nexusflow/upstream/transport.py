@@ -7,18 +7,18 @@ proxy from the environment, and cancelling the task that awaits it ends the upst
 from collections.abc import AsyncIterator, Mapping
 from enum import StrEnum
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 
 class Fault(StrEnum):
-    """Where a call failed. The first five were never dispatched: nothing reached the provider (class N, 1.3)."""
+    """Where a call failed. The first four were never dispatched: nothing reached the provider (class N, 1.3)."""
 
     DNS = "dns_error"
     CONNECT = "connect_error"
     CONNECT_TIMEOUT = "connect_timeout"
     TLS = "tls_error"
-    POOL = "pool_exhausted"
     STALE = "stale_connection"
     RESET = "reset"
     TOO_LARGE = "too_large"
@@ -34,13 +34,39 @@ class UpstreamFault(Exception):
         self.detail = detail
 
 
-class Outgoing(Struct, frozen=True):
-    """One POST. `headers` is complete but for host and length. `connect_seconds` covers DNS, TCP and TLS."""
+class Target(Struct, frozen=True):
+    """Where calls go and what they always say, prepared once. `head` is complete but for the body's length."""
 
-    url: str
-    headers: Mapping[str, str]
+    host: str
+    port: int
+    secure: bool
+    head: bytes
+
+
+class Outgoing(Struct, frozen=True):
+    """One POST. `connect_seconds` covers DNS, TCP and TLS together."""
+
+    target: Target
     body: bytes
     connect_seconds: float
+
+
+def target(url: str, headers: Mapping[str, str]) -> Target:
+    """Prepare calls to `url` with `headers`, which lack only host and length.
+
+    Raises `ValueError` for an address that is not http(s), and for a line break in a header (SEC-72).
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or parts.hostname is None:
+        raise ValueError(f"not an http(s) address: {url}")
+    secure = parts.scheme == "https"
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    lines = [f"POST {path} HTTP/1.1", f"host: {parts.netloc.rpartition('@')[2]}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if any(char in line for line in lines for char in "\r\n\0"):
+        raise ValueError("a line break in a request header")
+    head = "\r\n".join(lines).encode("latin-1") + b"\r\n"
+    return Target(parts.hostname, parts.port or (443 if secure else 80), secure, head)
 
 
 class Reply(Protocol):

@@ -1,0 +1,146 @@
+"""Reading a body within its bounds (C-09, C-10), and choosing a lane by priority and weight (contract 2.11)."""
+
+import asyncio
+from collections import Counter
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from nexusflow.flow.body import ClientGone, read_body
+from nexusflow.flow.exchange import Exchange, Phase
+from nexusflow.flow.route import choose
+from nexusflow.flow.served import serve_models
+from nexusflow.ir.errors import Kind, RequestRefused
+from nexusflow.ir.plan import CredentialRef, Lane, Model, Plan, Provider, RequestBounds, Server
+from nexusflow.wire.head import Head
+
+BOUNDS = RequestBounds(max_body_bytes=10)
+
+
+def read(*messages: dict[str, Any], head: Head | None = None) -> bytes:
+    """Read the body that the server delivers as `messages`; reading on beyond them fails."""
+
+    async def run() -> bytes:
+        exchange = Exchange(cast("asyncio.Task[object]", asyncio.current_task()))
+        waiting = iter(messages)
+
+        async def receive() -> Any:
+            return next(waiting)
+
+        body = await read_body(exchange, head or Head(None, None, None), receive, BOUNDS)
+        assert exchange.phase is Phase.BODY
+        return body
+
+    return asyncio.run(run())
+
+
+def part(body: bytes, *, more: bool = False) -> dict[str, Any]:
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+def test_a_body_in_one_piece_or_several() -> None:
+    assert read(part(b"abc")) == b"abc"
+    assert read(part(b"abc", more=True), part(b"", more=True), part(b"def")) == b"abcdef"
+    assert read({"type": "http.request"}) == b""
+
+
+def test_C09_the_bound_is_exact() -> None:
+    assert read(part(b"x" * 5, more=True), part(b"x" * 5)) == b"x" * 10
+    assert read(part(b"x" * 10), head=Head(None, 10, None)) == b"x" * 10
+
+
+@pytest.mark.parametrize(
+    ("messages", "head"),
+    [
+        ([], Head(None, 11, None)),
+        ([part(b"x" * 11, more=True)], Head(None, None, None)),
+        ([part(b"x" * 10, more=True), part(b"x", more=True)], Head(None, 5, None)),
+    ],
+    ids=["declared", "first-piece", "more-than-declared"],
+)
+def test_C09_refused_before_the_rest_is_read(messages: list[dict[str, Any]], head: Head) -> None:
+    with pytest.raises(RequestRefused) as caught:
+        read(*messages, head=head)
+    assert (caught.value.problem.kind, caught.value.problem.close) == (Kind.SIZE, True)
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"br", b"deflate", b"identity, gzip"])
+def test_C10_compressed_bodies(coding: bytes) -> None:
+    with pytest.raises(RequestRefused) as caught:
+        read(head=Head(None, None, coding))
+    assert caught.value.problem.kind is Kind.ENCODING
+
+
+@pytest.mark.parametrize("coding", [b"", b"identity", b" Identity "])
+def test_C10_no_compression(coding: bytes) -> None:
+    assert read(part(b"a"), head=Head(None, None, coding)) == b"a"
+
+
+def test_C01_the_client_left() -> None:
+    with pytest.raises(ClientGone):
+        read(part(b"abc", more=True), {"type": "http.disconnect"})
+
+
+class Nowhere:
+    """Upstreams that nobody calls."""
+
+    def connect(self, provider: Provider) -> Any:
+        return provider.id
+
+    def base_url(self, provider: Provider) -> str:
+        return provider.base_url
+
+
+def plan(*lanes: Lane) -> Plan:
+    providers = tuple(
+        Provider(
+            id=name,
+            title=name,
+            protocol="openai/chat-completions",
+            base_url="http://127.0.0.1:9/v1/",
+            credential=CredentialRef("env", "NEXUSFLOW_TEST_NO_SUCH_VARIABLE") if name == "locked" else None,
+        )
+        for name in ("a", "b", "locked")
+    )
+    model = Model(
+        id="m/1", title="m", owner="t", category="language", lanes=lanes, protocols=(), request=0, aliases=("other",)
+    )
+    return Plan(server=Server(name="t"), surfaces=(), providers=providers, models=(model,))
+
+
+def lane(provider: str, **more: Any) -> Lane:
+    return Lane(path="p", provider=provider, model="up", **{"bridge": "identity", **more})
+
+
+def served(*lanes: Lane) -> Any:
+    by_name = serve_models(plan(*lanes), "/chat/completions", [msgspec.json.Decoder()], Nowhere())
+    assert set(by_name) == {b'"m/1"', b'"other"'}
+    assert by_name[b'"m/1"'] is by_name[b'"other"']
+    return by_name[b'"m/1"']
+
+
+def test_the_lowest_priority_number_wins() -> None:
+    model = served(lane("b", priority=1), lane("a", priority=0))
+    assert {choose(model).provider.id for _ in range(50)} == {"a"}
+    target = choose(model).target
+    assert (target.host, target.port) == ("127.0.0.1", 9)
+    assert target.head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\n")
+
+
+def test_weights_within_a_priority() -> None:
+    model = served(lane("a", weight=9), lane("b", weight=1), lane("b", priority=1, weight=1000))
+    counts = Counter(choose(model).provider.id for _ in range(2000))
+    assert counts["a"] > counts["b"] > 0
+
+
+def test_lanes_that_cannot_be_called_are_passed_over() -> None:
+    assert choose(served(lane("locked"), lane("a", bridge=None), lane("b", priority=7))).provider.id == "b"
+
+
+def test_a_model_without_lanes_says_why() -> None:
+    with pytest.raises(RequestRefused) as caught:
+        choose(served(lane("locked"), lane("a", bridge=None)))
+    problem = caught.value.problem
+    assert (problem.kind, problem.param, problem.should_retry) == (Kind.UNAVAILABLE, "model", False)
+    assert "NEXUSFLOW_TEST_NO_SUCH_VARIABLE" in problem.message

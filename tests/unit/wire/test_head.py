@@ -1,0 +1,80 @@
+"""Header blocks (C-15, SEC-56) and request ids (C-24)."""
+
+import pytest
+
+from nexusflow.ir.errors import Kind, RequestRefused
+from nexusflow.wire.head import MAX_HEAD_BYTES, MAX_HEADER_BYTES, inspect
+from nexusflow.wire.ids import request_id
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def refusal(headers: Headers, most: int = 64) -> tuple[Kind, str | None]:
+    with pytest.raises(RequestRefused) as caught:
+        inspect(headers, most)
+    return caught.value.problem.kind, caught.value.problem.code
+
+
+@pytest.mark.parametrize(
+    ("headers", "credential"),
+    [
+        ([(b"authorization", b"Bearer abc")], b"abc"),
+        ([(b"authorization", b"bearer  abc ")], b"abc"),
+        ([(b"x-api-key", b" abc ")], b"abc"),
+        ([(b"x-goog-api-key", b"abc")], b"abc"),
+        ([(b"authorization", b"Bearer abc"), (b"x-api-key", b"abc")], b"abc"),
+        ([(b"authorization", b"Basic abc")], None),
+        ([(b"authorization", b"Bearer")], None),
+        ([(b"authorization", b"Bearer  ")], None),
+        ([(b"x-api-key", b"")], None),
+        ([], None),
+    ],
+)
+def test_the_key_comes_in_three_headers(headers: Headers, credential: bytes | None) -> None:
+    assert inspect(headers, 64).credential == credential
+
+
+def test_SEC56_two_different_keys_are_refused() -> None:
+    headers = [(b"authorization", b"Bearer abc"), (b"x-api-key", b"other")]
+    assert refusal(headers) == (Kind.PARAM, "conflicting_credentials")
+
+
+@pytest.mark.parametrize(
+    "name", [b"authorization", b"host", b"content-type", b"content-length", b"x-api-key", b"x-goog-api-key"]
+)
+def test_C15_a_repeated_header_that_matters_is_refused(name: bytes) -> None:
+    assert refusal([(name, b"1"), (b"accept", b"*"), (name, b"1")]) == (Kind.PARAM, "duplicate_header")
+
+
+def test_C15_other_headers_may_repeat() -> None:
+    assert inspect([(b"accept", b"a"), (b"accept", b"b")], 64).credential is None
+
+
+def test_C15_bounds_are_exact() -> None:
+    name = b"x-a"
+    largest = b"a" * (MAX_HEADER_BYTES - len(name))
+    inspect([(name, largest)], 64)
+    assert refusal([(name, largest + b"a")])[0] is Kind.HEADERS
+    inspect([(name, b"")] * 64, 64)
+    assert refusal([(name, b"")] * 65)[0] is Kind.HEADERS
+    full = [(name, largest)] * (MAX_HEAD_BYTES // MAX_HEADER_BYTES)
+    inspect(full, 64)
+    assert refusal([*full, (b"x", b"")])[0] is Kind.HEADERS
+
+
+@pytest.mark.parametrize(
+    ("value", "length"), [(b"12", 12), (b"0", 0), (b"+5", None), (b"-1", None), (b"1e3", None), (b"", None)]
+)
+def test_content_length(value: bytes, length: int | None) -> None:
+    assert inspect([(b"content-length", value)], 64).content_length == length
+
+
+def test_content_encoding_is_passed_on() -> None:
+    assert inspect([(b"content-encoding", b"gzip")], 64).content_encoding == b"gzip"
+
+
+def test_C24_request_ids_are_ulids_in_order_of_time() -> None:
+    ids = [request_id() for _ in range(1000)]
+    assert len(set(ids)) == 1000
+    assert all(len(one) == 26 and not set(one) - set("0123456789ABCDEFGHJKMNPQRSTVWXYZ") for one in ids)
+    assert [one[:10] for one in ids] == sorted(one[:10] for one in ids)
