@@ -41,7 +41,7 @@ class Connection(asyncio.Protocol):
         self.complete = False
         self.failure: UpstreamFault | None = None
         self._head_bytes = self._waiting_bytes = 0
-        self._has_head = self._paused = self._whole = False
+        self._has_head = self._paused = self._whole = self._keep_alive = False
         self._received = False
 
     # -- the caller's side ---------------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ class Connection(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether another request may follow on this socket."""
-        return self.complete and not self.closed and self.failure is None and self._parser.should_keep_alive()
+        return self.complete and self._keep_alive and not self.closed and self.failure is None
 
     def abort(self) -> None:
         """Close at once; the provider sees a reset and ends its work."""
@@ -165,6 +165,8 @@ class Connection(asyncio.Protocol):
             self.headers.clear()  # an interim answer that nobody asked for (U-28)
             return
         self.status = status
+        # To be asked now: the parser forgets it with the end of the message.
+        self._keep_alive = self._parser.should_keep_alive()
         self._has_head = True
 
     def on_body(self, body: bytes) -> None:

@@ -138,11 +138,7 @@ class Http1Reply:
         inflate = inflater(self.headers.get("content-encoding"))
         await self._connection.whole(limit)
         data = await self._connection.more() or b""
-        if inflate is not None:
-            data = inflate(data)
-            if len(data) > limit:
-                raise UpstreamFault(Fault.TOO_LARGE, f"body exceeds {limit} bytes")
-        return data
+        return inflate.whole(data, limit) if inflate is not None else data
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """See `Reply.pieces`."""

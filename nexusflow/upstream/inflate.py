@@ -6,6 +6,7 @@ from nexusflow.upstream.transport import Fault, UpstreamFault
 
 MAX_RATIO = 100
 _RATIO_FLOOR = 1024 * 1024
+_SLICE = 16 * 1024
 
 
 class Inflate:
@@ -27,6 +28,17 @@ class Inflate:
         if len(data) > allowed or self._zlib.unconsumed_tail:
             raise UpstreamFault(Fault.TOO_LARGE, "the compressed body inflates too far")
         return data
+
+    def whole(self, data: bytes, limit: int) -> bytes:
+        """The plain bytes of a whole body, never much more than `limit` of them in memory. Raises `UpstreamFault`."""
+        found: list[bytes] = []
+        total = 0
+        for start in range(0, len(data), _SLICE):
+            found.append(self(data[start : start + _SLICE]))
+            total += len(found[-1])
+            if total > limit:
+                raise UpstreamFault(Fault.TOO_LARGE, f"body exceeds {limit} bytes")
+        return b"".join(found)
 
 
 def inflater(coding: str | None) -> Inflate | None:

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import random
+import zlib
 from typing import Any
 
 from tests.faults.provider import (
@@ -54,6 +56,17 @@ def _error(status: str, *headers: str, **error: Any) -> Script:
 
 
 BOMB = gzip.compress(b" " * (96 * 1024 * 1024))
+
+
+def _modest_bomb() -> bytes:
+    """160 MiB at forty to one, a ratio that no honest answer needs to avoid. One packed block, over and over."""
+    packer = zlib.compressobj(wbits=31)
+    text = b"".join(random.randbytes(20) + b" " * 980 for _ in range(1024))
+    header = packer.compress(b"") + packer.flush(zlib.Z_FULL_FLUSH)
+    block = packer.compress(text) + packer.flush(zlib.Z_FULL_FLUSH)
+    return header + block * 164
+
+
 BIG = b'data: {"choices":[{"index":0,"delta":{"content":"' + b"x" * (9 * 1024 * 1024)
 
 SCRIPTS: dict[str, Script] = {
@@ -89,6 +102,7 @@ SCRIPTS: dict[str, Script] = {
     "u17": _stream(event(error={"type": "overloaded_error", "message": SECRET_TEXT}), END),
     "u18": _stream(HELLO, event(error={"type": "server_error", "message": SECRET_TEXT}), END),
     "u19-bomb": (unary(BOMB, "200 OK", "content-encoding: gzip"),),
+    "u19-modest-bomb": (unary(_modest_bomb(), "200 OK", "content-encoding: gzip"),),
     "u19-endless": (b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n", Act.FLOOD),
     # U-20 to U-26: refusals.
     "u20": _error("429 Too Many Requests", "retry-after: 30"),

@@ -105,6 +105,8 @@ class IdentityStream:
                 piece = piece.replace(old, new)
         for peek in peeks:
             self._note(peek)
+        if last is not None and not self._finished and not self.meaningful:
+            return None  # the careful way says what an end without any content means (U-34)
         self.done = last is not None
         return piece
 

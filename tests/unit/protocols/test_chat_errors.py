@@ -136,7 +136,11 @@ def test_U16_errors_in_band_by_their_inner_code(raw: bytes, kind: Kind) -> None:
     assert errors.read_in_band(raw).kind is kind
 
 
-@given(st.text(), st.sampled_from(["sk-abcdef123456", "Bearer abc.def", "https://x.example/?k=1", "gsk_abcdefgh"]), st.text())
+@given(
+    st.text(),
+    st.sampled_from(["sk-abcdef123456", "Bearer abc.def", "https://x.example/?k=1", "gsk_abcdefgh"]),
+    st.text(),
+)
 def test_G56_redaction(before: str, secret: str, after: str) -> None:
     """Whatever stands around it, set apart by a space; one line, and bounded."""
     shown = errors.redact(f"{before} {secret} {after}")

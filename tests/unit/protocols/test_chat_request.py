@@ -49,9 +49,7 @@ def refusal(text: bytes, **more: Any) -> Problem:
 def prepared(text: bytes, *, stream: bool = False, usage: Any = "option", **more: Any) -> dict[str, Any]:
     """What the provider is sent."""
     fields = request.parse(text)
-    found: dict[str, Any] = json.loads(
-        request.prepare(fields, model(**more), UPSTREAM, stream=stream, usage=usage)
-    )
+    found: dict[str, Any] = json.loads(request.prepare(fields, model(**more), UPSTREAM, stream=stream, usage=usage))
     return found
 
 
@@ -157,7 +155,9 @@ def test_the_two_spellings_of_the_limit(spelling: str) -> None:
 
 def test_preparing_again_for_a_second_attempt() -> None:
     fields = request.parse(body(stream=True, max_tokens=3))
-    first = request.prepare(fields, model(max_tokens_field="max_completion_tokens"), UPSTREAM, stream=True, usage="option")
+    first = request.prepare(
+        fields, model(max_tokens_field="max_completion_tokens"), UPSTREAM, stream=True, usage="option"
+    )
     again = request.prepare(
         fields, model(max_tokens_field="max_completion_tokens"), jsonedit.text("second"), stream=True, usage="option"
     )

@@ -274,7 +274,9 @@ def test_U10_broken_off_in_the_middle(reset: bool, chunked: bool) -> None:
     assert fault_of(serve, pieces) is Fault.RESET
 
 
-@pytest.mark.parametrize("answer", [b"hello\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\nbad header\r\n\r\n"])
+@pytest.mark.parametrize(
+    "answer", [b"hello\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\nbad header\r\n\r\n"]
+)
 def test_U11_what_is_no_http(answer: bytes) -> None:
     assert fault_of(answering(answer)) is Fault.MALFORMED
 

@@ -46,7 +46,9 @@ def data_of(events: list[Event]) -> list[bytes]:
 
 
 @given(st.data(), streams())
-def test_U13_any_framing_in_any_pieces_gives_the_same_events(data: st.DataObject, stream: tuple[list[bytes], bytes]) -> None:
+def test_U13_any_framing_in_any_pieces_gives_the_same_events(
+    data: st.DataObject, stream: tuple[list[bytes], bytes]
+) -> None:
     wanted, text = stream
     events = read(data.draw(pieces(text)))
     assert data_of(events) == wanted
