@@ -1,5 +1,6 @@
 """Headers that every answer carries, and error answers."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from litestar.types import Send
@@ -20,10 +21,10 @@ def base_headers(request_id: str) -> list[Header]:
     return [(b"x-request-id", request_id.encode())]
 
 
-async def refuse(send: Send, errors: Envelopes, problem: Problem, request_id: str) -> None:
-    """Answer with `problem`."""
+async def refuse(send: Send, errors: Envelopes, problem: Problem, headers: Sequence[Header]) -> None:
+    """Answer with `problem`, under the headers that the call already has."""
     status = errors.status(problem)
-    headers = [*base_headers(request_id), *_error_headers(problem, status)]
+    headers = [*headers, *_error_headers(problem, status)]
     await answer(send, status, errors.envelope(problem), headers)
 
 

@@ -92,4 +92,4 @@ class Surface:
         if call.client.committed:
             await call.client.end(self.errors.event(problem))
         else:
-            await respond.refuse(call.send, self.errors, problem, call.exchange.request_id)
+            await respond.refuse(call.send, self.errors, problem, call.client.headers)

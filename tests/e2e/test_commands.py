@@ -57,17 +57,18 @@ def test_a_newcomers_path(tmp_path: Path) -> None:
     assert "no findings" in checked.stderr
     built = nexusflow("build", root=folder)
     assert re.fullmatch(r"built [0-9a-f]{12}: 2 models in [0-9.]+ s\n", built.stdout)
-    with running_gateway((folder / "gateway.yaml").read_text(), folder, environ=NO_KEYS) as gateway:
-        with Connection(gateway.url) as connection:
-            connection.send(request(gateway.key, b"", method="GET", path="/v1/models"))
-            cards = {card["id"]: card for card in json.loads(connection.answer().body)["data"]}
-            assert set(cards) == {"gpt-4o-mini", "simulator/chat"}
-            assert cards["gpt-4o-mini"]["available"] is False
-            assert "OPENAI_API_KEY" in cards["gpt-4o-mini"]["unavailable_reason"]
-            connection.send(request(gateway.key, chat("gpt-4o-mini")))
-            answer = connection.answer()
-            assert (answer.status, answer.error["code"]) == (503, "model_unavailable")
-            assert "OPENAI_API_KEY" in answer.error["message"]
+    text = (folder / "gateway.yaml").read_text()
+    no_key = {**NO_KEYS, "OPENAI_API_KEY": ""}
+    with running_gateway(text, folder, environ=no_key) as gateway, Connection(gateway.url) as connection:
+        connection.send(request(gateway.key, b"", method="GET", path="/v1/models"))
+        cards = {card["id"]: card for card in json.loads(connection.answer().body)["data"]}
+        assert set(cards) == {"gpt-4o-mini", "simulator/chat"}
+        assert cards["gpt-4o-mini"]["available"] is False
+        assert "OPENAI_API_KEY" in cards["gpt-4o-mini"]["unavailable_reason"]
+        connection.send(request(gateway.key, chat("gpt-4o-mini")))
+        answer = connection.answer()
+        assert (answer.status, answer.error["code"]) == (503, "model_unavailable")
+        assert "OPENAI_API_KEY" in answer.error["message"]
 
 
 def test_init_does_not_overwrite(folder: Path) -> None:

@@ -4,6 +4,7 @@ Every refusal has its status, OpenAI's envelope with the right code and `param`,
 fixture proves after every test that the same worker serves the next request.
 """
 
+import contextlib
 import json
 import random
 import select
@@ -14,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.faults.conftest import BODY_TIMEOUT_SECONDS, Stage
+from tests.faults.conftest import Stage
 from tests.faults.provider import Seen
 from tests.faults.raw import PATIENCE_SECONDS, Answer, Connection, chat, request, wait_until
 
@@ -163,10 +164,8 @@ class TestBody:
                     connection.send(f"{MIB:x}\r\n".encode() + block + b"\r\n" if chunked else block)
             except ConnectionError:
                 pass
-            try:
+            with contextlib.suppress(ConnectionError, EOFError):
                 answer = connection.answer()
-            except (ConnectionError, EOFError):
-                pass
         assert worker_memory(stage) - before < 48 * MIB
         if answer is not None:
             refused(answer, 413, "request_too_large")

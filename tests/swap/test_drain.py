@@ -1,4 +1,4 @@
-"""Stopping (P-02, R-33) and dying (P-04): what the clients of a stopping gateway see, and that a lost worker returns."""
+"""Stopping (P-02, R-33) and dying (P-04): what clients of a stopping gateway see, and that a lost worker returns."""
 
 import json
 import signal
