@@ -6,6 +6,9 @@ from pathlib import Path
 
 from codegen.emit import manifest
 
+KEPT = 10
+"""Artifacts kept beside the current one, for a quick way back."""
+
 
 def write_artifact(build: Path, files: dict[str, bytes]) -> Path:
     """Write `files` to `build/<digest12>` and return that directory. An identical artifact is left alone."""
@@ -29,6 +32,15 @@ def activate(build: Path, target: Path) -> None:
     link.unlink(missing_ok=True)
     link.symlink_to(target.name, target_is_directory=True)
     link.replace(build / "current")
+
+
+def prune(build: Path, keep: int = KEPT) -> None:
+    """Remove all but the `keep` newest artifacts; the current one always stays."""
+    current = (build / "current").resolve()
+    artifacts = [path for path in build.iterdir() if (path / manifest.FILE).is_file() and not path.is_symlink()]
+    for path in sorted(artifacts, key=lambda path: path.stat().st_mtime_ns, reverse=True)[keep:]:
+        if path != current:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _same(target: Path, files: dict[str, bytes]) -> bool:

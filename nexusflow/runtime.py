@@ -9,7 +9,7 @@ from nexusflow.ir.plan import Provider, Server
 from nexusflow.keys.cache import KeyCache
 from nexusflow.keys.pepper import load_pepper
 from nexusflow.settings import Settings
-from nexusflow.store.sqlite import open_database
+from nexusflow.store import Database, open_database
 from nexusflow.upstream.pool import Pool
 from nexusflow.upstream.transport import Transport
 
@@ -80,9 +80,20 @@ def _raised(flag: Path) -> bool:
     return flag.exists()
 
 
+def prove_store(settings: Settings, server: Server) -> None:
+    """Open and close the embedded store once, before any worker does. Raises the store's own typed errors."""
+    database, keys = _open_store(settings, server)
+    keys.close()
+    database.close()
+
+
 def open_runtime(settings: Settings, server: Server) -> Runtime:
     """Open the embedded store and build the runtime. Raises the store's own typed errors."""
-    database_path = settings.root / server.database
-    database = open_database(database_path)
-    pepper = load_pepper(Path(database_path).parent / "pepper")
-    return Runtime(settings=settings, keys=KeyCache(database, pepper), drain_seconds=server.drain_ms / 1000)
+    _, keys = _open_store(settings, server)
+    return Runtime(settings=settings, keys=keys, drain_seconds=server.drain_ms / 1000)
+
+
+def _open_store(settings: Settings, server: Server) -> tuple[Database, KeyCache]:
+    path = settings.root / server.database
+    database = open_database(path)
+    return database, KeyCache(database, load_pepper(path.parent / "pepper"))

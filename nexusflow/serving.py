@@ -1,12 +1,14 @@
 """Running Granian: its settings (performance: adopt 4) and a shutdown that drains streams first (R-33, G5 … G8)."""
 
 import os
+import socket
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, TaskImpl
+from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
 
 from nexusflow.ir.plan import Server
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
     from nexusflow.host import Host
 
 KILL_GRACE_SECONDS = 15
+# The official SDKs keep idle connections for long; closing first makes their next call fail (protocols 5.2).
+IDLE_MILLISECONDS = 80_000
+
+
+class AddressTaken(Exception):
+    """Something else listens where the gateway should."""
 
 
 class DrainingServer(MPServer):
@@ -32,7 +40,8 @@ class DrainingServer(MPServer):
 
 
 def run(server: Server, *, host: str, port: int, workers: int) -> int:
-    """Serve until told to stop; returns the exit code."""
+    """Serve until told to stop; returns the exit code. Raises `AddressTaken`."""
+    _require_free(host, port)
     with tempfile.TemporaryDirectory(prefix="nexusflow-") as folder:
         drain_file = Path(folder) / "drain"
         os.environ[DRAIN_FILE] = str(drain_file)
@@ -51,10 +60,23 @@ def run(server: Server, *, host: str, port: int, workers: int) -> int:
             backlog=4096,
             log_access=False,
             respawn_failed_workers=True,
+            http1_settings=HTTP1Settings(header_read_timeout=IDLE_MILLISECONDS),
             workers_kill_timeout=server.drain_ms // 1000 + KILL_GRACE_SECONDS,
         )
         granian.serve(target_loader=_load_app, wrap_loader=False)
     return 0
+
+
+def _require_free(host: str, port: int) -> None:
+    """Granian shares its port with whoever asks the same way, so a second gateway would silently take half the calls."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise AddressTaken(f"cannot listen on {host}:{port}: {reason}; choose another --port") from error
 
 
 def _load_app() -> "Host":

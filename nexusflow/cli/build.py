@@ -48,13 +48,14 @@ def make_current(plan: "Plan", file: Path, out: Path) -> str:
     Raises `nexusflow.loading.ArtifactRefused` when the new artifact does not load; `current` then stays as it was.
     """
     from codegen import GENERATOR, digest, emit, emit_lock
-    from codegen.write import activate, write_artifact
+    from codegen.write import activate, prune, write_artifact
     from nexusflow.loading import forget, load
 
     files = emit(plan)
     target = write_artifact(out, files)
     forget(load(target).module.__name__)
     activate(out, target)
+    prune(out)
     lock = file.parent / "gateway.lock"
     lock.write_text(emit_lock(plan, GENERATOR, digest(files)), encoding="utf-8")
     return digest(files)

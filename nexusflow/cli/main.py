@@ -61,7 +61,8 @@ def _is_expected(error: Exception) -> bool:
     """Failures that speak of the user's files, ports and stores, whose texts say what to do."""
     from nexusflow.keys.model import KeyProblem
     from nexusflow.loading import ArtifactRefused
+    from nexusflow.serving import AddressTaken
     from nexusflow.store import StoreError
     from nexusflow.testing.ports import NotStarted
 
-    return isinstance(error, ArtifactRefused | StoreError | KeyProblem | NotStarted)
+    return isinstance(error, ArtifactRefused | StoreError | KeyProblem | NotStarted | AddressTaken)

@@ -21,19 +21,17 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 def serve(build_dir: Path, host: str | None, port: int | None, workers: int | None) -> None:
     """Serve the artifact that `nexusflow build` made current.
 
-    The artifact is loaded and tried before any worker starts; one that fails is refused with exit code 1. A later
+    Artifact and store are tried before any worker starts; one that fails is refused with exit code 1. A later
     build is picked up while serving: good ones replace the running one without losing a request, bad ones are refused.
     """
-    from nexusflow.loading import ArtifactRefused, load
+    from nexusflow.loading import load
+    from nexusflow.runtime import prove_store
     from nexusflow.serving import run
+    from nexusflow.settings import BUILD, ROOT, Settings
 
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-    try:
-        loaded = load((build_dir / "current").resolve())
-    except ArtifactRefused as refused:
-        click.echo(f"error: {refused}", err=True)
-        sys.exit(1)
-    server = loaded.plan.server
-    os.environ["NEXUSFLOW_BUILD"] = str(build_dir.resolve())
-    os.environ.setdefault("NEXUSFLOW_ROOT", str(build_dir.resolve().parent))
+    server = load((build_dir / "current").resolve()).plan.server
+    os.environ[BUILD] = str(build_dir.resolve())
+    os.environ.setdefault(ROOT, str(build_dir.resolve().parent))
+    prove_store(Settings.read(), server)
     sys.exit(run(server, host=host or server.host, port=port or server.port, workers=workers or server.workers))

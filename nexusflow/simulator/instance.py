@@ -115,7 +115,7 @@ def _object(schema: Schema, root: Any, depth: int) -> Schema:
     """The required properties; all of them where none is said to be required and it is not yet deep."""
     properties = schema.get("properties", {})
     assumed = properties if depth <= GENEROUS_DEPTH else {}
-    names: list[str] = list(schema.get("required", assumed))
+    names = [str(name) for name in schema.get("required") or assumed]
     others = (name for name in itertools.chain(properties, _spare_names()) if name not in names)
     names += itertools.islice(others, max(0, schema.get("minProperties", 0) - len(names)))
     extra = schema.get("additionalProperties", {})

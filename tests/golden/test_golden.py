@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from codegen import compile_file, emit
-from codegen.write import write_artifact
+from codegen import compile_file, compile_source, emit
+from codegen.source import Source
+from codegen.write import activate, prune, write_artifact
 from nexusflow.loading import forget, load
 from tests.golden import cases
 
@@ -80,6 +81,19 @@ def test_SEC45_formatting_and_order_do_not_change_the_artifact(tmp_path: Path) -
     assert one is not None
     assert two is not None
     assert emit(one) == emit(two)
+
+
+def test_old_artifacts_are_pruned_but_never_the_current_one(tmp_path: Path) -> None:
+    text = (cases.ROOT / "minimal" / "gateway.yaml").read_text(encoding="utf-8")
+    made = []
+    for at in range(6):
+        plan = compile_source(Source("gateway.yaml", text.replace("owner: me", f"owner: me{at}"))).plan
+        assert plan is not None
+        made.append(write_artifact(tmp_path, emit(plan)))
+        os.utime(made[-1], (at, at))
+    activate(tmp_path, made[0])
+    prune(tmp_path, keep=2)
+    assert {path for path in made if path.exists()} == {made[0], made[4], made[5]}
 
 
 def test_an_artifact_is_written_whole_and_once(tmp_path: Path) -> None:
