@@ -68,7 +68,7 @@ def run(server: Server, *, host: str, port: int, workers: int) -> int:
 
 
 def _require_free(host: str, port: int) -> None:
-    """Granian shares its port with whoever asks the same way, so a second gateway would silently take half the calls."""
+    """Granian shares its port with whoever asks alike: a second gateway would silently take half the calls."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

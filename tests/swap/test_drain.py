@@ -127,7 +127,15 @@ def test_P04_a_killed_worker_comes_back_while_the_other_serves(tmp_path: Path) -
         for connection in connections:
             connection.socket.close()
         assert set(endings) <= {"complete", "cut"}
-        assert wait_until(lambda: all(stage.ask(chat("chat")).status == 200 for _ in range(20)))
+        assert wait_until(lambda: serves(stage))
+
+
+def serves(stage: Stage) -> bool:
+    """Whether twenty calls in a row succeed; while a worker is replaced, its share of new connections may be refused."""
+    try:
+        return all(stage.ask(chat("chat")).status == 200 for _ in range(20))
+    except ConnectionError:
+        return False
 
 
 def workers(stage: Stage) -> list[psutil.Process]:
