@@ -131,7 +131,7 @@ def test_P04_a_killed_worker_comes_back_while_the_other_serves(tmp_path: Path) -
 
 
 def serves(stage: Stage) -> bool:
-    """Whether twenty calls in a row succeed; while a worker is replaced, its share of new connections may be refused."""
+    """Whether twenty calls in a row succeed; while a worker is replaced, its share of connections may be refused."""
     try:
         return all(stage.ask(chat("chat")).status == 200 for _ in range(20))
     except ConnectionError:

@@ -1,0 +1,59 @@
+"""The table for people; the same figures go to JSON."""
+
+from typing import Any
+
+TARGETS = (
+    ("unary 1 KB, CPU", "at most 210 µs", lambda f: f["cpu"]["unary_1k"]["nexusflow"]["cpu_us"] <= 210),
+    ("unary 1 KB beside nginx", "at most 8 times", lambda f: _ratio(f, "unary_1k", "nginx") <= 8),
+    ("unary 30 KB, CPU", "at most 350 µs", lambda f: f["cpu"]["unary_30k"]["nexusflow"]["cpu_us"] <= 350),
+    ("64-event burst, CPU", "at most 850 µs", lambda f: f["cpu"]["burst"]["nexusflow"]["cpu_us"] <= 850),
+    ("paced stream beside bare Granian", "at most 1.6 times", lambda f: _ratio(f, "paced", "granian") <= 1.6),
+    ("added latency, 1 connection, p50", "at most 600 µs", lambda f: f["added_latency"]["1"]["p50_us"] <= 600),
+    ("start to ready, 200 models", "at most 1.5 s", lambda f: f["start_s"] <= 1.5),
+    ("memory idle", "at most 120 MB", lambda f: f["rss_idle_mb"] <= 120),
+    ("memory after the run", "at most 10 % more", lambda f: f["rss_after_mb"] <= f["rss_idle_mb"] * 1.1),
+    ("compile 200 / 2,000 models", "under 0.3 / 5 s", lambda f: f["compile"]["200"]["compile_s"] < 0.3
+     and f["compile"]["2000"]["compile_s"] < 5),
+    ("load 2,000 models", "under 2 s", lambda f: f["compile"]["2000"]["load_s"] < 2),
+)  # fmt: skip
+
+
+def render(figures: dict[str, Any]) -> str:
+    """Markdown tables of one run."""
+    names = list(figures["cpu"]["unary_1k"])
+    lines = [
+        f"{figures['machine']}; medians of {figures['rounds']} rounds of {figures['seconds']} s.",
+        "",
+        "| CPU µs per request | " + " | ".join(names) + " | ratios |",
+        "|---" * (len(names) + 2) + "|",
+    ]
+    for work, found in figures["cpu"].items():
+        ratios = ", ".join(f"{_ratio(figures, work, name):.1f} × {name}" for name in names if name != "nexusflow")
+        lines.append(f"| {work} | " + " | ".join(f"{found[name]['cpu_us']:.0f}" for name in names) + f" | {ratios} |")
+    lines += ["", "| requests per second | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for work, found in figures["cpu"].items():
+        lines.append(f"| {work} | " + " | ".join(f"{found[name]['rps']:.0f}" for name in names) + " |")
+    lines += ["", "| added latency, µs | p50 | p99 |", "|---|---|---|"]
+    for connections, found in figures["added_latency"].items():
+        lines.append(f"| {connections} connections | {found['p50_us']:.0f} | {found['p99_us']:.0f} |")
+    lines += ["", "| other | figure |", "|---|---|"]
+    lines.append(f"| memory, idle / after the run | {figures['rss_idle_mb']:.0f} / {figures['rss_after_mb']:.0f} MB |")
+    lines.append(f"| start to ready, 200 models | {figures['start_s']:.2f} s |")
+    for models, found in figures["compile"].items():
+        lines.append(f"| compile / load {models} models | {found['compile_s']:.2f} / {found['load_s']:.2f} s |")
+    return "\n".join([*lines, "", *_targets(figures)])
+
+
+def _targets(figures: dict[str, Any]) -> list[str]:
+    lines = ["| target | bound | met |", "|---|---|---|"]
+    for what, bound, met in TARGETS:
+        if "nginx" in what and "nginx" not in figures["cpu"]["unary_1k"]:
+            lines.append(f"| {what} | {bound} | not measured |")
+        else:
+            lines.append(f"| {what} | {bound} | {'yes' if met(figures) else '**no**'} |")
+    return lines
+
+
+def _ratio(figures: dict[str, Any], work: str, name: str) -> float:
+    found = figures["cpu"][work]
+    return float(found["nexusflow"]["cpu_us"] / found[name]["cpu_us"])
