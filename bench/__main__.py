@@ -52,8 +52,9 @@ def run(seconds: float, rounds: int, *, with_nginx: bool) -> dict[str, Any]:
         figures["cpu"] = {
             work: measure.interleaved([gateway, *others], key, work, seconds, rounds) for work in measure.WORK
         }
-        figures["added_latency"] = measure.added_latency(gateway, provider, key, seconds / 2, rounds)
         figures["rss_after_mb"] = gateway.rss_mb()
+        figures["added_latency"] = measure.added_latency(gateway, provider, key, seconds / 2, rounds)
+        figures["rss_256_mb"] = gateway.rss_mb()
     return figures
 
 

@@ -4,9 +4,7 @@ import asyncio
 from typing import Any
 
 from bench import payloads
-from bench.upstream import LARGE_BYTES
 
-_SMALL, _LARGE = payloads.answer(1_000), payloads.answer(30_000)
 _EVENTS = payloads.events()
 
 
@@ -27,7 +25,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     if b'"stream":true' in body:
         await _stream(send, payloads.PACE_SECONDS if b'"paced"' in body else 0)
         return
-    answer = _LARGE if len(body) > LARGE_BYTES else _SMALL
+    answer = payloads.ANSWER
     length = (b"content-length", b"%d" % len(answer))
     await send(
         {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json"), length]}

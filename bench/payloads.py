@@ -19,13 +19,16 @@ def request(size: int, *, stream: bool = False, model: str = MODEL) -> bytes:
     return _compact(body)
 
 
-def answer(size: int) -> bytes:
-    """A chat completion of about `size` bytes."""
+def _answer() -> bytes:
     usage = {"prompt_tokens": 200, "completion_tokens": 150, "total_tokens": 350}
-    message = {"role": "assistant", "content": "word " * (size // 5)}
+    message = {"role": "assistant", "content": "word " * 150}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     head = {"id": "chatcmpl-bench", "object": "chat.completion", "created": 1, "model": UPSTREAM_MODEL}
     return _compact({**head, "choices": [choice], "usage": usage})
+
+
+ANSWER = _answer()
+"""A chat completion of about 1 KB."""
 
 
 def events() -> list[bytes]:

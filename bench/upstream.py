@@ -1,7 +1,7 @@
 """The provider of the benchmark: precomputed answers over the bare event loop, so that it is never the bottleneck.
 
 `python -m bench.upstream PORT`. A request for a stream gets 64 events, one every 5 ms when it says `"paced"`, at once
-otherwise; any other gets JSON of about the size of the request.
+otherwise; any other gets JSON of 1 KB.
 """
 
 import asyncio
@@ -14,10 +14,9 @@ from bench import payloads
 
 _JSON = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
 _SSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-_SMALL, _LARGE = (_JSON % (len(body), body) for body in (payloads.answer(1_000), payloads.answer(30_000)))
+_UNARY = _JSON % (len(payloads.ANSWER), payloads.ANSWER)
 _CHUNKS = [b"%x\r\n%b\r\n" % (len(event), event) for event in payloads.events()]
 _BURST = _SSE + b"".join(_CHUNKS) + b"0\r\n\r\n"
-LARGE_BYTES = 10_000
 
 
 class Upstream(asyncio.Protocol):
@@ -39,7 +38,7 @@ class Upstream(asyncio.Protocol):
 
     def _answer(self, body: bytes) -> None:
         if b'"stream":true' not in body:
-            self._transport.write(_LARGE if len(body) > LARGE_BYTES else _SMALL)
+            self._transport.write(_UNARY)
         elif b'"paced"' in body:
             self._transport.write(_SSE)
             self._pace(0)

@@ -58,6 +58,13 @@ class Exchange:
         self.phase = phase
         self.deadline = min(time.monotonic() + seconds, self.total)
 
+    def read_on(self, idle_seconds: float, quiet_seconds: float) -> None:
+        """The client has what there was: wait for the provider's next byte, and count the quiet from now."""
+        now = time.monotonic()
+        self.phase = Phase.IDLE
+        self.deadline = min(now + idle_seconds, self.total)
+        self.quiet_at = now + quiet_seconds
+
     def answer(self) -> None:
         """The whole answer is on its way: nothing is waited for any more."""
         self.answered = True

@@ -6,7 +6,6 @@ failure becomes one in-protocol error event. The client's leaving cancels the up
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from typing import Protocol
 
 from litestar.types import Receive
@@ -47,38 +46,31 @@ async def pump(exchange: Exchange, reply: Reply, tap: Tap, client: ClientStream,
     finished = False
     exchange.quiet_at = time.monotonic() + QUIET_SECONDS
     exchange.keep_alive = client.keep_alive
-    pieces = reply.pieces()
     try:
-        async for piece in pieces:
-            frames = held + tap.feed(piece)
-            gated = not tap.meaningful and not client.committed and len(frames) < GATE_BYTES
+        while (piece := await reply.next()) is not None:
+            frames = held + tap.feed(piece) if held else tap.feed(piece)
             if tap.problem is not None or tap.done:
                 held = frames
                 break
-            if gated:
+            if not client.committed and not tap.meaningful and len(frames) < GATE_BYTES:
                 held = frames
                 continue
             held = b""
             if frames:
-                await _write(exchange, client, frames, lane.write_stall)
-            exchange.enter(Phase.IDLE, lane.idle)
+                exchange.enter(Phase.WRITE, lane.write_stall)
+                await client.write(frames)
+            exchange.read_on(lane.idle, QUIET_SECONDS)
         else:
             finished = True
             held += tap.close()
         exchange.enter(Phase.WRITE, lane.write_stall)
         await _finish(exchange, tap, client, held)
-        finished = finished or await _drain(pieces)
+        finished = finished or await _drain(reply)
     except UpstreamFault as fault:
         raise RequestRefused(attempt.explain(fault, lane, exchange.request_id)) from fault
     finally:
         exchange.keep_alive = None
         reply.close(reusable=finished)
-
-
-async def _write(exchange: Exchange, client: ClientStream, frames: bytes, stall_seconds: float) -> None:
-    exchange.enter(Phase.WRITE, stall_seconds)
-    await client.write(frames)
-    exchange.quiet_at = time.monotonic() + QUIET_SECONDS
 
 
 async def _finish(exchange: Exchange, tap: Tap, client: ClientStream, held: bytes) -> None:
@@ -94,11 +86,11 @@ async def _finish(exchange: Exchange, tap: Tap, client: ClientStream, held: byte
     await client.end(held)
 
 
-async def _drain(pieces: AsyncIterator[bytes]) -> bool:
+async def _drain(reply: Reply) -> bool:
     """Read the upstream to its end after the last event. True when the connection can be used again."""
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
-            async for _ in pieces:
+            while await reply.next() is not None:
                 pass
     except (TimeoutError, UpstreamFault):
         return False

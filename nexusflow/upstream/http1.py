@@ -6,7 +6,6 @@ never used again.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import cast
 
@@ -37,7 +36,7 @@ class Connection(asyncio.Protocol):
         """Forget the last answer."""
         self.status = 0
         self.headers: dict[str, str] = {}
-        self.pieces: deque[bytes] = deque()
+        self.pieces: list[bytes] = []
         self.complete = False
         self.failure: UpstreamFault | None = None
         self._head_bytes = self._waiting_bytes = 0
@@ -59,14 +58,15 @@ class Connection(asyncio.Protocol):
 
     async def more(self) -> bytes | None:
         """The next piece of the body, or None at its end. Raises `UpstreamFault` when it broke off."""
-        while not self.pieces:
+        pieces = self.pieces
+        while not pieces:
             if self.complete:
                 return None
             if self.failure is not None:
                 raise self.failure
             await self._wait()
-        data = self.pieces.popleft() if len(self.pieces) == 1 else b"".join(self.pieces)
-        self.pieces.clear()
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
         self._waiting_bytes = 0
         if self._paused:
             self._paused = False

@@ -5,12 +5,12 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 from aiohappyeyeballs import start_connection
 
 from nexusflow.upstream.http1 import Connection
-from nexusflow.upstream.inflate import inflater
+from nexusflow.upstream.inflate import Inflate, inflater
 from nexusflow.upstream.transport import Fault, Outgoing, Reply, Target, UpstreamFault
 
 # Providers and load balancers close idle connections after a minute or more; we close first (class K, reliability 1.3).
@@ -124,12 +124,13 @@ class Http1Transport:
 class Http1Reply:
     """See `Reply`."""
 
-    __slots__ = ("_closed", "_connection", "_transport", "headers", "status")
+    __slots__ = ("_closed", "_connection", "_inflate", "_transport", "headers", "status")
 
     def __init__(self, transport: Http1Transport, connection: Connection) -> None:
         self._transport = transport
         self._connection = connection
         self._closed = False
+        self._inflate: Inflate | None = None
         self.status: int = connection.status
         self.headers: Mapping[str, str] = connection.headers
 
@@ -140,13 +141,18 @@ class Http1Reply:
         data = await self._connection.more() or b""
         return inflate.whole(data, limit) if inflate is not None else data
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """See `Reply.pieces`."""
-        inflate = inflater(self.headers.get("content-encoding"))
-        while (piece := await self._connection.more()) is not None:
-            data = inflate(piece) if inflate else piece
+    async def next(self) -> bytes | None:
+        """See `Reply.next`."""
+        piece = await self._connection.more()
+        if "content-encoding" not in self.headers:
+            return piece
+        while piece is not None:
+            self._inflate = self._inflate or inflater(self.headers["content-encoding"])
+            data = self._inflate(piece) if self._inflate else piece
             if data:
-                yield data
+                return data
+            piece = await self._connection.more()
+        return None
 
     def close(self, *, reusable: bool) -> None:
         """See `Reply.close`."""

@@ -4,7 +4,7 @@ An implementation never retries, never follows redirects, sends no header of its
 proxy from the environment, and cancelling the task that awaits it ends the upstream call at once.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -70,7 +70,7 @@ def target(url: str, headers: Mapping[str, str]) -> Target:
 
 
 class Reply(Protocol):
-    """An answer whose headers have arrived. Exactly one of `read` and `pieces` is used, then `close`."""
+    """An answer whose headers have arrived. Either `read` once or `next` until its end, then `close`."""
 
     @property
     def status(self) -> int: ...
@@ -83,8 +83,11 @@ class Reply(Protocol):
         """The whole body, content coding undone. Raises `UpstreamFault`: TOO_LARGE beyond `limit` bytes, RESET."""
         ...
 
-    def pieces(self) -> AsyncIterator[bytes]:
-        """The body as it arrives, content coding undone. Raises `UpstreamFault` RESET when it breaks off."""
+    async def next(self) -> bytes | None:
+        """The next piece of the body as it arrives, content coding undone, or None at the end.
+
+        Raises `UpstreamFault` RESET when it breaks off.
+        """
         ...
 
     def close(self, *, reusable: bool) -> None:

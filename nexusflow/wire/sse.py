@@ -41,7 +41,11 @@ class Splitter:
         """
         if self._tail or self._carriage or not piece.startswith(b"data: ") or not piece.endswith(b"\n\n"):
             return None
-        found = piece[6:-2].split(b"\n\ndata: ")
+        data = piece[6:-2]
+        if b"\n" not in data and b"\r" not in data:
+            self._started = True
+            return [data]
+        found = data.split(b"\n\ndata: ")
         if piece.count(b"\n") != 2 * len(found) or b"\r" in piece:
             return None
         self._started = True

@@ -5,17 +5,19 @@ held back. What a truncated or broken stream means is decided here: a `problem`,
 Sans-I/O: bytes in, bytes out.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import Raw
 
 from nexusflow.ir.errors import Kind, Problem
 from nexusflow.protocols.openai_chat import errors
-from nexusflow.protocols.openai_chat.wire import ChunkPeek
+from nexusflow.protocols.openai_chat.wire import ChoiceStart, ChunkPeek, FirstChunkPeek
 from nexusflow.wire import jsonedit, sse
 
 _peek = msgspec.json.Decoder(ChunkPeek).decode
-_peek_all = msgspec.json.Decoder(list[ChunkPeek]).decode
-_NOTHING = (b"", b"null")
+_peek_first = msgspec.json.Decoder(FirstChunkPeek).decode
+_peek_many = msgspec.json.Decoder(list[FirstChunkPeek]).decode
 _EMPTY_VALUES = frozenset((b"null", b'""', b"[]", b"{}"))
 _TRUNCATED = Problem(kind=Kind.UPSTREAM, message="The provider's stream ended before its answer was complete.")
 _MALFORMED = Problem(kind=Kind.UPSTREAM, message="The provider sent an event that is not valid JSON.")
@@ -88,14 +90,14 @@ class IdentityStream:
             return None
         last = found.pop() if found[-1] == b"[DONE]" else None
         try:
-            peeks = _peek_all(b"[" + b",".join(found) + b"]")
+            peeks = self._peek_all(found)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         if len(peeks) != len(found) or not peeks:
             return None
         model = peeks[0].model
         for peek in peeks:
-            if not peek.choices or peek.model != model or bytes(peek.error) not in _NOTHING:
+            if not peek.choices or peek.model != model or peek.error is not None:
                 return None
         if model is not None:
             old, new = self._spellings(model)
@@ -109,6 +111,11 @@ class IdentityStream:
             return None  # the careful way says what an end without any content means (U-34)
         self.done = last is not None
         return piece
+
+    def _peek_all(self, found: list[bytes]) -> Sequence[ChunkPeek]:
+        if len(found) == 1:
+            return (_peek(found[0]) if self.meaningful else _peek_first(found[0]),)
+        return _peek_many(b"[" + b",".join(found) + b"]")
 
     def _forward(self, events: list[sse.Event]) -> bytes:
         frames: list[bytes] = []
@@ -135,18 +142,18 @@ class IdentityStream:
 
     def _chunk(self, event: sse.Event, data: bytes) -> bytes | None:
         try:
-            peek = _peek(data)
+            peek = _peek_first(data)
         except msgspec.ValidationError:
             return self._odd(event, data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self.problem = _MALFORMED
             return None
-        if bytes(peek.error) not in _NOTHING:
-            self.problem = errors.read_in_band(bytes(peek.error))
+        if peek.error is not None:
+            self.problem = errors.read_in_band(msgspec.json.encode(peek.error))
             return None
         if peek.choices:
             self._note(peek)
-        elif self._hide_usage and bytes(peek.usage) not in _NOTHING:
+        elif self._hide_usage and peek.usage is not None:
             return None
         if peek.model is None:
             return event.frame
@@ -158,7 +165,7 @@ class IdentityStream:
             if choice.finish_reason:  # some providers send an empty one with every event
                 self._finished.add(choice.index)
                 self.meaningful = True
-            elif not self.meaningful and choice.delta:
+            elif not self.meaningful and isinstance(choice, ChoiceStart) and choice.delta:
                 self.meaningful = any(
                     name != "role" and bytes(value) not in _EMPTY_VALUES for name, value in choice.delta.items()
                 )

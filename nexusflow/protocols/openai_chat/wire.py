@@ -9,8 +9,6 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Raw, Struct
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
-# msgspec has no optional raw value: `Raw | None` accepts only null. Absent and null are told apart by these bytes.
-ABSENT = Raw(b"")
 MAX_INTEGER = 9_223_372_036_854_775_807
 
 # Parts of protocols 1.2.2 and the media parts that compatible providers add; unlisted types are forwarded as text.
@@ -105,18 +103,29 @@ class ErrorBody(Struct, frozen=True):
     code: Any = None
 
 
-class ChoicePeek(Struct, frozen=True):
-    """The members of a streamed choice that decide when a stream may begin and how it may end."""
+class ChoiceEnd(Struct, frozen=True, gc=False):
+    """The members of a streamed choice that decide how a stream may end."""
 
     index: int = 0
-    delta: dict[str, Raw] | None = None
     finish_reason: Any = None
+
+
+class ChoiceStart(ChoiceEnd, frozen=True):
+    """And the one that decides when it may begin."""
+
+    delta: dict[str, Raw] | None = None
 
 
 class ChunkPeek(Struct, frozen=True):
     """The least of a streamed chunk: enough to know errors, ends and usage. Decoding it proves the JSON well-formed."""
 
-    choices: list[ChoicePeek] | None = None
+    choices: list[ChoiceEnd] | None = None
     model: str | None = None
-    usage: Raw = ABSENT
-    error: Raw = ABSENT
+    usage: Any = None
+    error: Any = None
+
+
+class FirstChunkPeek(ChunkPeek, frozen=True):
+    """The same while nothing with content has come."""
+
+    choices: list[ChoiceStart] | None = None  # type: ignore[assignment]  # narrower, and never written

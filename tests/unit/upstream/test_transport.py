@@ -269,7 +269,10 @@ def test_U10_broken_off_in_the_middle(reset: bool, chunked: bool) -> None:
 
     async def pieces(transport: Http1Transport, url: str) -> object:
         reply = await transport.send(outgoing(url))
-        return [piece async for piece in reply.pieces()]
+        found = []
+        while (piece := await reply.next()) is not None:
+            found.append(piece)
+        return found
 
     assert fault_of(serve, pieces) is Fault.RESET
 
