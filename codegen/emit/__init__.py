@@ -1,9 +1,10 @@
 """Emitters: pure functions from a Plan to files. None reads the spec, the disk, the clock or the environment."""
 
 from codegen.emit import catalog, manifest, python
+from nexusflow import __version__
 from nexusflow.ir.plan import Plan
 
-GENERATOR = "0.1.0"
+GENERATOR = __version__
 
 
 def emit(plan: Plan) -> dict[str, bytes]:
