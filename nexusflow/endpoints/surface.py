@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -38,7 +39,7 @@ class ErrorWriter(Protocol):
     def event(self, problem: Problem) -> bytes: ...
 
 
-class Surface:
+class Surface(ABC):
     """Base of the endpoint objects that generated handlers call. `bind` makes one live; `serve` is its own."""
 
     runtime: Runtime
@@ -48,9 +49,9 @@ class Surface:
         """Connect to the process: called once, before the first request."""
         self.runtime = runtime
 
+    @abstractmethod
     async def serve(self, call: Call) -> None:
         """Answer one request, or raise `RequestRefused`."""
-        raise NotImplementedError
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request to its end."""
