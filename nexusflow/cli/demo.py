@@ -59,7 +59,7 @@ def demo(file: Path, prompt: str, wanted: str | None, port: int | None, once: bo
 
 
 def choose_model(plan: "Plan", wanted: str | None) -> "Model | None":
-    """The wanted model, else the first whose real provider has its key, else the first simulated one."""
+    """The wanted model, else the cheapest whose real provider has its key, else the first simulated one."""
     from nexusflow.flow.served import readiness
 
     providers = {provider.id: provider for provider in plan.providers}
@@ -72,6 +72,7 @@ def choose_model(plan: "Plan", wanted: str | None) -> "Model | None":
     if wanted is not None:
         return next((model for model, _ in usable if wanted in (model.id, *model.aliases)), None)
     real = [model for model, lanes in usable if any(lane.credential is not None for lane in lanes)]
+    real.sort(key=lambda model: plan.prices[model.price].tokens.output if model.price is not None else 0)
     simulated = [model for model, lanes in usable if lanes[0].simulated and "fault" not in model.id]
     return next(iter([*real, *simulated, *(model for model, _ in usable)]), None)
 
