@@ -16,8 +16,9 @@ from nexusflow.flow.served import ByName, ServedLane, ServedModel, serve_models
 from nexusflow.ir.artifact import Artifact
 from nexusflow.ir.errors import Kind, Problem, RequestRefused, refuse
 from nexusflow.ir.plan import Protocol
-from nexusflow.protocols.openai_chat import errors, request, response
-from nexusflow.protocols.openai_chat.stream import IdentityStream
+from nexusflow.protocols.common import checks
+from nexusflow.protocols.openai_chat import errors, identity_reply, identity_request
+from nexusflow.protocols.openai_chat.identity_stream import IdentityStream
 from nexusflow.runtime import Runtime
 from nexusflow.upstream.transport import Reply
 from nexusflow.wire import jsonedit
@@ -58,16 +59,16 @@ class OpenAIChat(Surface):
         head = inspect(call.scope["headers"], self._bounds.max_headers)
         admit(head.credential, self.runtime.keys)
         body = await read_body(call.exchange, head, call.receive, self._bounds)
-        fields = request.parse(body)
+        fields = checks.parse(body, identity_request.MONEY_FIELDS)
         served, decoder = self._find(fields)
-        wanted = request.validate(body, decoder, served.model, self._bounds)
-        request.check_names(fields, served.model)
+        wanted = identity_request.validate(body, decoder, served.model, self._bounds)
+        checks.check_names(fields, identity_request.KNOWN, served.model)
         lane = route.choose(served)
         if lane.provider.simulated:
             call.client.headers.append(_SIMULATED)
         streaming = bool(wanted.stream)
         usage = lane.provider.stream_usage
-        outgoing = request.prepare(fields, served.model, lane.model, stream=streaming, usage=usage)
+        outgoing = identity_request.prepare(fields, served.model, lane.model, stream=streaming, usage=usage)
         if streaming:
             asked = wanted.stream_options is not None and bool(wanted.stream_options.include_usage)
             tap = IdentityStream(served.raw_id, hide_usage=usage == "option" and not asked)
@@ -107,7 +108,7 @@ class OpenAIChat(Surface):
             complete = True
         finally:
             reply.close(reusable=complete)
-        body = response.relabel(body, served.raw_id)
+        body = identity_reply.relabel(body, served.raw_id)
         exchange.enter(Phase.WRITE, lane.write_stall)
         await answer(call.send, 200, body, call.client.headers)
 
@@ -136,7 +137,7 @@ class OpenAIChat(Surface):
             if "event-stream" in kind:
                 return
             attempt.require_json(reply)
-            response.relabel(await attempt.read(reply, lane, attempt.MAX_BODY_BYTES, request_id), Raw(b"null"))
+            identity_reply.relabel(await attempt.read(reply, lane, attempt.MAX_BODY_BYTES, request_id), Raw(b"null"))
             raise refuse(Kind.UPSTREAM, "The provider answered a stream with a single object.")
         except BaseException:
             reply.close(reusable=False)

@@ -6,6 +6,7 @@ touch keeps its bytes, and a duplicate key collapses to the last one, so what wa
 
 import json
 import re
+from itertools import accumulate
 
 import msgspec
 from msgspec import Raw
@@ -15,6 +16,12 @@ Fields = dict[str, Raw]
 _decoder = msgspec.json.Decoder(Fields)
 _encode = msgspec.json.Encoder().encode
 _POSITION = re.compile(r"\(byte (\d+)\)")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
+MAX_DEPTH = 512
+"""How deep JSON may nest; the parser's own bound differs between versions of Python."""
 
 
 class InvalidJSON(ValueError):
@@ -35,7 +42,7 @@ def split(body: bytes) -> Fields:
     than the parser's stack, bad UTF-8 in a key (C-12, C-13, C-16; three exception classes, reliability G16).
     """
     try:
-        return _decoder.decode(body)
+        fields = _decoder.decode(body)
     except msgspec.ValidationError:
         raise InvalidJSON("the body must be a JSON object") from None
     except RecursionError:
@@ -45,6 +52,9 @@ def split(body: bytes) -> Fields:
     except msgspec.DecodeError as error:
         at = _POSITION.search(str(error))
         raise InvalidJSON(f"the body is not valid JSON: {_plain(error)}", int(at[1]) if at else None) from None
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _too_deep(body):
+        raise InvalidJSON("the JSON is nested too deeply")
+    return fields
 
 
 def join(fields: Fields) -> bytes:
@@ -76,6 +86,14 @@ def repeated_keys(body: bytes, joined: bytes, names: tuple[str, ...]) -> str | N
     if b"\\u" not in body and not any(body.count(f'"{name}"'.encode()) > 1 for name in names):
         return None
     return _first_repeat(body, names)
+
+
+def _too_deep(body: bytes) -> bool:
+    """Whether valid JSON nests beyond `MAX_DEPTH`. A few rounds of removing empty pairs settle ordinary bodies."""
+    brackets = _STRING.sub(b"", body).translate(None, _NOT_BRACKETS)
+    for _ in range(16):
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+    return bool(brackets) and max(accumulate(map(_STEP.__getitem__, brackets))) + 16 > MAX_DEPTH
 
 
 def _first_repeat(body: bytes, names: tuple[str, ...]) -> str | None:

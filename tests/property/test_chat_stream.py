@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from nexusflow.protocols.openai_chat.stream import IdentityStream
+from nexusflow.protocols.openai_chat.identity_stream import IdentityStream
 from tests.support import replay, sse
 from tests.support.corpus import Exchange, chat_exchanges, chat_streams
 

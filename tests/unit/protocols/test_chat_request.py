@@ -9,7 +9,8 @@ from msgspec import Meta, Raw
 
 from nexusflow.ir.errors import Kind, Problem, RequestRefused
 from nexusflow.ir.plan import Lane, Model, RequestBounds
-from nexusflow.protocols.openai_chat import request
+from nexusflow.protocols.common import checks
+from nexusflow.protocols.openai_chat import identity_request as request
 from nexusflow.protocols.openai_chat.wire import ChatRequest
 from nexusflow.wire import jsonedit
 
@@ -40,9 +41,9 @@ def refusal(text: bytes, **more: Any) -> Problem:
     """What a client is told about `text`, with the model and the bounds as given."""
     bounds = more.pop("bounds", RequestBounds())
     try:
-        fields = request.parse(text)
+        fields = checks.parse(text, request.MONEY_FIELDS)
         request.validate(text, DECODER, model(**more), bounds)
-        request.check_names(fields, model(**more))
+        checks.check_names(fields, request.KNOWN, model(**more))
     except RequestRefused as refused:
         return refused.problem
     raise AssertionError("the request was accepted")
@@ -50,7 +51,7 @@ def refusal(text: bytes, **more: Any) -> Problem:
 
 def prepared(text: bytes, *, stream: bool = False, usage: Any = "option", **more: Any) -> dict[str, Any]:
     """What the provider is sent."""
-    fields = request.parse(text)
+    fields = checks.parse(text, request.MONEY_FIELDS)
     found: dict[str, Any] = json.loads(request.prepare(fields, model(**more), UPSTREAM, stream=stream, usage=usage))
     return found
 
@@ -121,7 +122,7 @@ def test_parameters_by_the_models_own_rules() -> None:
 def test_only_the_model_name_changes() -> None:
     text = body(temperature=0.70, extra={"deep": [1.0, "é"]})
     assert prepared(text) == {**json.loads(text), "model": "upstream"}
-    fields = request.parse(text)
+    fields = checks.parse(text, request.MONEY_FIELDS)
     assert b"0.7," in request.prepare(fields, model(), UPSTREAM, stream=False, usage="option")
 
 
@@ -156,7 +157,7 @@ def test_the_two_spellings_of_the_limit(spelling: str) -> None:
 
 
 def test_preparing_again_for_a_second_attempt() -> None:
-    fields = request.parse(body(stream=True, max_tokens=3))
+    fields = checks.parse(body(stream=True, max_tokens=3), request.MONEY_FIELDS)
     first = request.prepare(
         fields, model(max_tokens_field="max_completion_tokens"), UPSTREAM, stream=True, usage="option"
     )

@@ -1,0 +1,1 @@
+"""What the protocols share: checks, ids, schemas, signatures, turns."""
