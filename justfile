@@ -45,6 +45,8 @@ gen:
     nexusflow build --quiet
     python -m tests.negative.update
     python -m tests.golden.update
+    python -m tests.matrix.update
+    nexusflow losses > docs/losses.md
 
 # Fail when a generated file is out of date
 [group('generate')]

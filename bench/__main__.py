@@ -52,6 +52,9 @@ def run(seconds: float, rounds: int, *, with_nginx: bool) -> dict[str, Any]:
         figures["cpu"] = {
             work: measure.interleaved([gateway, *others], key, work, seconds, rounds) for work in measure.WORK
         }
+        figures["bridged"] = {
+            work: measure.interleaved([gateway], key, work, seconds, rounds)["nexusflow"] for work in measure.BRIDGED
+        }
         figures["rss_after_mb"] = gateway.rss_mb()
         figures["added_latency"] = measure.added_latency(gateway, provider, key, seconds / 2, rounds)
         figures["rss_256_mb"] = gateway.rss_mb()

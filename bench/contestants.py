@@ -107,7 +107,7 @@ def spec(upstream_port: int, models: int = 200) -> str:
         name = "bench/chat" if at == 0 else f"bench/model-{at}"
         lines.append(
             f"  {name}:\n    title: Model {at}\n    owner: bench\n    category: language\n    aliases: [alias-{at}]\n"
-            "    supported_protocols: [openai/chat-completions]\n    context_tokens: 128000\n"
+            "    supported_protocols: [openai/chat-completions, anthropic/messages]\n    context_tokens: 128000\n"
             f"    max_output_tokens: {4096 + at}\n    capabilities: {{tools: true, stop_max: 4}}\n"
             '    price:\n      input: "1.25"\n      output: "10"\n      cache_read: "0.125"\n'
             "    lanes:\n      - provider: bench\n        model: chat\n"

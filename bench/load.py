@@ -20,8 +20,10 @@ BODIES = {
     "burst": payloads.request(1_000, stream=True),
     "paced": payloads.request(1_000, stream=True)[:-1] + b',"user":"paced"}',
 }
+MESSAGES = {"bridged_1k": payloads.message(1_000), "bridged_burst": payloads.message(1_000, stream=True)}
+"""Asked over Anthropic's protocol, so that the gateway translates both ways."""
 HEAD = (
-    "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json\r\n"
+    "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json\r\n"
     "content-type: application/json\r\nuser-agent: OpenAI/Python bench\r\nx-stainless-lang: python\r\n"
     "x-stainless-os: Linux\r\nx-stainless-runtime: CPython\r\nx-stainless-retry-count: 0\r\n"
     "authorization: Bearer {key}\r\ncontent-length: {length}\r\n\r\n"
@@ -77,8 +79,10 @@ class Client(asyncio.Protocol):
 
 async def run(port: int, key: str, work: str, connections: int, seconds: float) -> dict[str, float]:
     """Load for `seconds`; latencies in microseconds."""
-    body = BODIES[work]
-    request = HEAD.format(key=key, length=len(body)).encode() + body
+    translated = work in MESSAGES
+    body = MESSAGES[work] if translated else BODIES[work]
+    path = "/v1/messages" if translated else "/v1/chat/completions"
+    request = HEAD.format(path=path, key=key, length=len(body)).encode() + body
     latencies: list[float] = []
     loop = asyncio.get_running_loop()
     stop = time.perf_counter() + seconds

@@ -12,6 +12,8 @@ from bench.contestants import LOAD_CORE, Contestant, pin, spec
 
 WORK = {"unary_1k": 64, "unary_30k": 64, "burst": 64, "paced": 100}
 """What is asked for, and over how many connections."""
+BRIDGED = {"bridged_1k": 64, "bridged_burst": 64}
+"""The same over another client protocol, which only the gateway can."""
 LATENCY_CONNECTIONS = (1, 32, 256)
 
 Figures = dict[str, float]
@@ -32,7 +34,7 @@ def load(port: int, key: str, work: str, connections: int, seconds: float) -> Fi
 def cpu(contestant: Contestant, key: str, work: str, seconds: float) -> Figures:
     """One load, with the server's CPU microseconds per request."""
     before = contestant.cpu_seconds()
-    figures = load(contestant.port, key, work, WORK[work], seconds)
+    figures = load(contestant.port, key, work, {**WORK, **BRIDGED}[work], seconds)
     used = contestant.cpu_seconds() - before
     return {
         "cpu_us": used / figures["requests"] * 1e6,

@@ -19,6 +19,12 @@ def request(size: int, *, stream: bool = False, model: str = MODEL) -> bytes:
     return _compact(body)
 
 
+def message(size: int, *, stream: bool = False) -> bytes:
+    """An Anthropic request of about `size` bytes."""
+    words = [{"role": "user", "content": "word " * ((size - 100) // 5)}]
+    return _compact({"model": MODEL, "max_tokens": 1000, "messages": words, **({"stream": True} if stream else {})})
+
+
 def _answer() -> bytes:
     usage = {"prompt_tokens": 200, "completion_tokens": 150, "total_tokens": 350}
     message = {"role": "assistant", "content": "word " * 150}

@@ -2,12 +2,16 @@
 
 from typing import Any
 
+from bench import payloads
+
 TARGETS = (
     ("unary 1 KB, CPU", "at most 210 µs", lambda f: f["cpu"]["unary_1k"]["nexusflow"]["cpu_us"] <= 210),
     ("unary 1 KB beside nginx", "at most 8 times", lambda f: _ratio(f, "unary_1k", "nginx") <= 8),
     ("unary 30 KB, CPU", "at most 350 µs", lambda f: f["cpu"]["unary_30k"]["nexusflow"]["cpu_us"] <= 350),
     ("64-event burst, CPU", "at most 850 µs", lambda f: f["cpu"]["burst"]["nexusflow"]["cpu_us"] <= 850),
     ("paced stream beside bare Granian", "at most 1.6 times", lambda f: _ratio(f, "paced", "granian") <= 1.6),
+    ("translated unary 1 KB beside identity", "at most 60 µs more", lambda f: _extra_request(f) <= 60),
+    ("translated stream event beside identity", "at most 5 µs more", lambda f: _extra_event(f) <= 5),
     ("added latency, 1 connection, p50", "at most 600 µs", lambda f: f["added_latency"]["1"]["p50_us"] <= 600),
     ("start to ready, 200 models", "at most 1.5 s", lambda f: f["start_s"] <= 1.5),
     ("memory idle", "at most 120 MB", lambda f: f["rss_idle_mb"] <= 120),
@@ -33,6 +37,10 @@ def render(figures: dict[str, Any]) -> str:
     lines += ["", "| requests per second | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for work, found in figures["cpu"].items():
         lines.append(f"| {work} | " + " | ".join(f"{found[name]['rps']:.0f}" for name in names) + " |")
+    lines += ["", "| translated (Anthropic client, Chat provider) | CPU µs | beside identity |", "|---|---|---|"]
+    bridged = {work: found["cpu_us"] for work, found in figures["bridged"].items()}
+    lines.append(f"| unary 1 KB | {bridged['bridged_1k']:.0f} | + {_extra_request(figures):.0f} a request |")
+    lines.append(f"| 64-event burst | {bridged['bridged_burst']:.0f} | + {_extra_event(figures):.1f} an event |")
     lines += ["", "| added latency, µs | p50 | p99 |", "|---|---|---|"]
     for connections, found in figures["added_latency"].items():
         lines.append(f"| {connections} connections | {found['p50_us']:.0f} | {found['p99_us']:.0f} |")
@@ -53,6 +61,17 @@ def _targets(figures: dict[str, Any]) -> list[str]:
         else:
             lines.append(f"| {what} | {bound} | {'yes' if met(figures) else '**no**'} |")
     return lines
+
+
+def _extra_request(figures: dict[str, Any]) -> float:
+    """CPU microseconds that translating a unary call adds."""
+    return float(figures["bridged"]["bridged_1k"]["cpu_us"] - figures["cpu"]["unary_1k"]["nexusflow"]["cpu_us"])
+
+
+def _extra_event(figures: dict[str, Any]) -> float:
+    """CPU microseconds that translating one event of a stream adds."""
+    burst = figures["cpu"]["burst"]["nexusflow"]["cpu_us"]
+    return float((figures["bridged"]["bridged_burst"]["cpu_us"] - burst) / payloads.EVENTS)
 
 
 def _ratio(figures: dict[str, Any], work: str, name: str) -> float:

@@ -1,12 +1,12 @@
 """Spec to Plan: all the thinking, once. Lint has run, so every name resolves and every price is a price."""
 
 from collections.abc import Hashable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw
 
-from codegen import prices, shapes, spec
+from codegen import capabilities, prices, shapes, spec
 from nexusflow.ir.plan import (
     CredentialRef,
     Lane,
@@ -22,9 +22,15 @@ from nexusflow.ir.plan import (
     Timeouts,
 )
 
-SERVED: tuple[Protocol, ...] = ("openai/chat-completions",)
+CONVERSATIONS: tuple[Protocol, ...] = (
+    "openai/chat-completions",
+    "openai/responses",
+    "anthropic/messages",
+    "google/generate-content",
+)
+"""The chat protocols: each is served to clients and spoken to providers, in any combination."""
+SERVED: tuple[Protocol, ...] = (*CONVERSATIONS, "openai/embeddings")
 """The client protocols that this version serves."""
-CHAT: Protocol = "openai/chat-completions"
 _TIMEOUT_FIELDS = spec.Timeouts.__struct_fields__
 
 T = TypeVar("T", bound=Hashable)
@@ -43,7 +49,7 @@ def resolve(document: spec.Spec) -> Plan:
     shape_table: _Table[RequestShape] = _Table()
     surfaces = tuple(name for name in SERVED if name in (document.gateway.protocols or SERVED))
     models = tuple(
-        _model(document, name, model, CHAT in surfaces, price_table, shape_table)
+        _model(document, name, model, surfaces, price_table, shape_table)
         for name, model in sorted(document.models.items())
     )
     return Plan(
@@ -56,9 +62,9 @@ def resolve(document: spec.Spec) -> Plan:
     )
 
 
-def speaks_chat(provider: spec.Provider) -> bool:
-    """Whether a chat request can be passed on to this provider as it is."""
-    return provider.protocol in (CHAT, "simulator")
+def reachable(provider: spec.Provider) -> bool:
+    """Whether this version can speak to this provider."""
+    return provider.protocol in (*CONVERSATIONS, "simulator")
 
 
 def timeouts(*levels: spec.Timeouts | spec.TimeoutOverrides) -> dict[str, float]:
@@ -73,14 +79,13 @@ def _model(
     document: spec.Spec,
     name: str,
     model: spec.Model,
-    chat: bool,
+    surfaces: tuple[Protocol, ...],
     price_table: _Table[Price],
     shape_table: _Table[RequestShape],
 ) -> Model:
-    rules = sorted(model.parameters.items())
     price = _price(model.price, price_table)
     lanes = [
-        _lane(document, f"models.{name}.lanes[{at}]", name, lane, _price(lane.price, price_table, price))
+        _lane(document, f"models.{name}.lanes[{at}]", model, lane, name, _price(lane.price, price_table, price))
         for at, lane in enumerate(model.lanes)
     ]
     return Model(
@@ -99,11 +104,10 @@ def _model(
         output=model.output,
         unknown_params=model.unknown_params or document.defaults.unknown_params,
         max_tokens_field=model.capabilities.max_tokens_field,
-        request=shape_table.index(shapes.narrow(model)) if chat and CHAT in model.supported_protocols else None,
-        allowed={key: rule.allowed for key, rule in rules if rule.allowed is not None},
-        refused=tuple(key for key, rule in rules if not rule.accept),
+        requests=_requests(document, model, surfaces, shape_table),
+        on_loss=model.on_loss or document.defaults.on_loss or document.gateway.on_loss,
         response_formats=_response_formats(model),
-        defaults={key: Raw(msgspec.json.encode(rule.default)) for key, rule in rules if rule.default is not None},
+        **_parameters(model),
         price=price,
         free=model.free,
         lanes=tuple(lanes),
@@ -115,14 +119,42 @@ def _price(price: spec.Price | None, table: _Table[Price], inherited: int | None
     return table.index(prices.resolve(price)) if price is not None else inherited
 
 
-def _lane(document: spec.Spec, path: str, model: str, lane: spec.Lane, price: int | None) -> Lane:
+def _parameters(model: spec.Model) -> dict[str, Any]:
+    """What the model's own rules say that a struct cannot."""
+    rules = sorted(model.parameters.items())
+    return {
+        "allowed": {key: rule.allowed for key, rule in rules if rule.allowed is not None},
+        "refused": tuple(key for key, rule in rules if not rule.accept),
+        "defaults": {key: Raw(msgspec.json.encode(rule.default)) for key, rule in rules if rule.default is not None},
+    }
+
+
+def _requests(
+    document: spec.Spec, model: spec.Model, surfaces: tuple[Protocol, ...], shape_table: _Table[RequestShape]
+) -> dict[str, int]:
+    """The request shape of each protocol that the model offers and this version serves."""
+    return {
+        protocol: shape_table.index(shapes.narrow(model, protocol, _native(document, model, protocol)))
+        for protocol in surfaces
+        if protocol in model.supported_protocols
+    }
+
+
+def _native(document: spec.Spec, model: spec.Model, protocol: Protocol) -> bool:
+    """Whether some provider of the model speaks `protocol` itself, so that nothing can be dropped on the way."""
+    spoken = {document.providers[lane.provider].protocol for lane in model.lanes}
+    return not spoken.isdisjoint((protocol, "simulator"))
+
+
+def _lane(document: spec.Spec, path: str, model: spec.Model, lane: spec.Lane, public: str, price: int | None) -> Lane:
     provider = document.providers[lane.provider]
     seconds = timeouts(document.gateway.timeouts, provider.timeouts, lane.timeouts)
     return Lane(
         path=path,
         provider=lane.provider,
-        model=lane.model or model,
-        bridge="identity" if speaks_chat(provider) else None,
+        model=lane.model or public,
+        protocol=provider.protocol if reachable(provider) else None,
+        capabilities=capabilities.resolve(model, provider),
         priority=lane.priority,
         weight=lane.weight,
         price=price,
@@ -156,6 +188,7 @@ def _server(document: spec.Spec) -> Server:
         workers=gateway.workers,
         hosts=gateway.hosts,
         currency=gateway.currency,
+        query_key=gateway.query_key,
         database=database.path if isinstance(database, spec.SqliteDatabase) else spec.SqliteDatabase().path,
         drain_ms=_ms(gateway.drain_seconds),
         request=RequestBounds(

@@ -1,9 +1,12 @@
-"""What a model narrows in a chat request: which parameters it refuses, and how it bounds the others."""
+"""What a model narrows in the requests of each client protocol: what it refuses, and how it bounds the rest."""
 
 from typing import NamedTuple
 
+import msgspec
+
 from codegen import spec
-from nexusflow.ir.plan import FieldRule, RequestShape
+from nexusflow.ir.parameters import spelled
+from nexusflow.ir.plan import FieldRule, Protocol, RequestShape
 
 
 class Range(NamedTuple):
@@ -53,15 +56,77 @@ KNOWN = NUMBERS.keys() | OTHERS
 TOOLS = ("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call")
 
 
-def narrow(model: spec.Model) -> RequestShape:
-    """The narrowings of `model`, sorted, so that models that narrow alike share one struct."""
+BOUNDS: dict[str, dict[str, Range]] = {
+    "openai/chat-completions": NUMBERS,
+    "openai/responses": {
+        "max_output_tokens": Range(int, 1, 1_000_000_000),
+        "temperature": Range(float, 0, 2),
+        "top_p": Range(float, 0, 1),
+        "top_logprobs": Range(int, 0, 20),
+    },
+    "anthropic/messages": {
+        "max_tokens": Range(int, 0, 1_000_000_000),
+        "temperature": Range(float, 0, 1),
+        "top_p": Range(float, 0, 1),
+        "top_k": Range(int, 0, 1_000_000_000),
+    },
+    "google/generate-content": {
+        "maxOutputTokens": Range(int, 1, 1_000_000_000),
+        "temperature": Range(float, 0, 2),
+        "topP": Range(float, 0, 1),
+        "topK": Range(float, 0, 1_000_000),
+        "candidateCount": Range(int, 1, 128),
+        "seed": Range(int, -(2**31), 2**31 - 1),
+        "presencePenalty": Range(float, -2, 2),
+        "frequencyPenalty": Range(float, -2, 2),
+        "logprobs": Range(int, 0, 20),
+    },
+}
+"""By client protocol: the numeric parameters in its own spelling. Tests hold them against the request structs."""
+LISTS = {
+    "openai/chat-completions": "stop",
+    "anthropic/messages": "stop_sequences",
+    "google/generate-content": "stopSequences",
+}
+"""By client protocol: the list whose length a model may bound."""
+
+
+FIELDS = {
+    protocol: frozenset((*bounds, *(own for name in OTHERS if (own := spelled(protocol, name)) is not None)))
+    for protocol, bounds in BOUNDS.items()
+}
+"""By client protocol: every field that an artifact may narrow."""
+
+
+def narrow(model: spec.Model, protocol: Protocol, native: bool) -> RequestShape:
+    """The narrowings of `model` over `protocol`, sorted, so that models that narrow alike share one struct.
+
+    Parameters that a translation would drop with a warning are only refused where a provider speaks the client's own
+    protocol (`native`) and would refuse them itself.
+    """
+    if protocol not in BOUNDS:
+        return RequestShape(protocol, ())
+    rules = _implied(model, native, chat=protocol == "openai/chat-completions")
+    for name, rule in model.parameters.items():
+        if name in KNOWN:
+            _merge(rules, name, rule)
+    fields: dict[str, FieldRule] = {}
+    for name, found in sorted(rules.items()):
+        own = spelled(protocol, name)
+        if own is not None:
+            fields.setdefault(own, _bounded(protocol, own, found))
+    return RequestShape(protocol, tuple(fields[name] for name in sorted(fields)))
+
+
+def _implied(model: spec.Model, native: bool, chat: bool) -> dict[str, FieldRule]:
+    """What the capabilities imply."""
     flags = model.capabilities
     rules: dict[str, FieldRule] = {}
     for off, names in (
         (flags.tools is False, TOOLS),
-        (flags.parallel_tools is False, ("parallel_tool_calls",)),
-        (flags.sampling is False, ("temperature", "top_p")),
-        (flags.penalties is False, ("presence_penalty", "frequency_penalty")),
+        (native and flags.parallel_tools is False, ("parallel_tool_calls",)),
+        (native and flags.sampling is False, ("temperature", "top_p")),
+        (native and flags.penalties is False, ("presence_penalty", "frequency_penalty")),
         (flags.logprobs is False, ("logprobs", "top_logprobs")),
         (flags.stop_max == 0, ("stop",)),
     ):
@@ -71,13 +136,18 @@ def narrow(model: spec.Model) -> RequestShape:
         rules["stop"] = FieldRule(name="stop", maximum=flags.stop_max)
     if flags.n_max is not None:
         rules["n"] = FieldRule(name="n", minimum=1, maximum=flags.n_max)
-    if model.max_output_tokens is not None:
+    if chat and model.max_output_tokens is not None:
         for name in ("max_tokens", "max_completion_tokens"):
             rules[name] = FieldRule(name=name, minimum=1, maximum=model.max_output_tokens)
-    for name, rule in model.parameters.items():
-        if name in KNOWN:
-            _merge(rules, name, rule)
-    return RequestShape(tuple(rules[name] for name in sorted(rules)))
+    return rules
+
+
+def _bounded(protocol: Protocol, own: str, rule: FieldRule) -> FieldRule:
+    """A rule in the protocol's spelling and within its own bounds, so that a struct never widens its base."""
+    known = BOUNDS[protocol].get(own)
+    if not rule.accept or known is None or rule.minimum is None or rule.maximum is None:
+        return msgspec.structs.replace(rule, name=own)
+    return FieldRule(name=own, minimum=max(rule.minimum, known.minimum), maximum=min(rule.maximum, known.maximum))
 
 
 def _merge(rules: dict[str, FieldRule], name: str, rule: spec.ParameterRule) -> None:

@@ -300,7 +300,7 @@ class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     request: RequestBounds = RequestBounds()
     timeouts: Timeouts = Timeouts()
     drain_seconds: int | float = 30
-    query_key: bool = False
+    query_key: bool = True
     errors: ErrorPolicy = ErrorPolicy()
     on_loss: OnLoss = "warn"
 
@@ -312,6 +312,7 @@ class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     parallel_tools: bool | None = None
     strict_tools: bool | None = None
     tool_choice_required: bool | None = None
+    custom_tools: bool | None = None
     sampling: bool | None = None
     top_k: bool | None = None
     penalties: bool | None = None
@@ -322,6 +323,7 @@ class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     stop_max: int | None = None
     n_max: int | None = None
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
+    openai_api: Literal["chat", "responses", "auto"] | None = None
     default_max_tokens: int | None = None
     reasoning: Reasoning | None = None
     structured_output: Literal["json_schema", "json_object", "none"] | None = None
@@ -333,6 +335,7 @@ class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     code_execution: bool | None = None
     function_call_ids: bool | None = None
     function_response_media: bool | None = None
+    json_schema_tools: bool | None = None
     anthropic_versions: tuple[str, ...] | None = None
     beta_allow: tuple[str, ...] | None = None
     service_tiers: tuple[Label, ...] | None = None

@@ -7,39 +7,58 @@ from typing import Annotated
 import msgspec
 from litestar import asgi
 from litestar.types import Receive, Scope, Send
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from nexusflow.endpoints.chat import OpenAIChat
+from nexusflow.endpoints.embeddings import OpenAIEmbeddings
+from nexusflow.endpoints.gemini import GeminiGenerate, by_method
+from nexusflow.endpoints.messages import AnthropicMessages
 from nexusflow.endpoints.models import ModelList
+from nexusflow.endpoints.responses import OpenAIResponses
 from nexusflow.ir.artifact import Artifact
 from nexusflow.ir.plan import ABI, ImageRate, LongPrompt, Plan, Price, Rates, TierRates, VideoRate
+from nexusflow.protocols.anthropic.wire import MessagesRequest
+from nexusflow.protocols.gemini.wire import GenerateRequest, GenerationConfig
 from nexusflow.protocols.openai_chat.wire import ChatRequest
+from nexusflow.protocols.openai_embeddings.wire import EmbeddingRequest
+from nexusflow.protocols.openai_responses.wire import ResponsesRequest
 
 CATALOG_FILE = "catalog.json"
 
 __all__ = [
     "ABI",
     "Annotated",
+    "AnthropicMessages",
     "Artifact",
     "ChatRequest",
+    "EmbeddingRequest",
+    "GeminiGenerate",
+    "GenerateRequest",
+    "GenerationConfig",
     "ImageRate",
     "LongPrompt",
+    "MessagesRequest",
     "Meta",
     "ModelList",
     "OpenAIChat",
+    "OpenAIEmbeddings",
+    "OpenAIResponses",
     "Price",
     "Rates",
     "Receive",
+    "ResponsesRequest",
     "Scope",
     "Send",
+    "Struct",
     "TierRates",
     "VideoRate",
     "asgi",
+    "by_method",
     "load",
 ]
 
 
-def load(module_file: str, requests: Sequence[type[ChatRequest]], prices: Sequence[Price]) -> Artifact:
+def load(module_file: str, requests: Sequence[type[Struct]], prices: Sequence[Price]) -> Artifact:
     """Join the data beside `module_file` with the generated structs and constants.
 
     Raises `ValueError` when they do not belong together, which only an edited artifact can cause.

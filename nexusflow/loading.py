@@ -20,7 +20,10 @@ from nexusflow.endpoints.health import health_routes
 from nexusflow.endpoints.surface import Surface
 from nexusflow.ir.errors import Kind, Problem
 from nexusflow.ir.plan import ABI, Plan
-from nexusflow.protocols.openai_chat import errors
+from nexusflow.protocols.anthropic.dialect import MESSAGES
+from nexusflow.protocols.dialect import Errors
+from nexusflow.protocols.gemini.dialect import GEMINI
+from nexusflow.protocols.openai_chat.dialect import CHAT
 from nexusflow.runtime import Runtime
 from nexusflow.wire.ids import request_id
 
@@ -133,8 +136,8 @@ def _no_bytecode() -> Iterator[None]:
         sys.dont_write_bytecode = before
 
 
-def _not_here(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Routing failures in OpenAI's form; whatever escaped a surface is an internal error without detail (G56)."""
+def _not_here(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Routing failures in the form of the address's protocol; what escaped a surface is an internal error (G56)."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 404:
         problem = Problem(kind=Kind.ROUTE, message="There is nothing at this address.")
@@ -144,12 +147,21 @@ def _not_here(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         problem = Problem(kind=Kind.PARAM, message="The request is not valid.", status=status)
     else:
         problem = Problem(kind=Kind.INTERNAL, message="An internal error occurred.")
+    errors = _errors_at(request.url.path)
+    made = request_id()
     return Response(
-        errors.envelope(problem),
+        errors.envelope(problem, made),
         status_code=errors.status(problem),
         media_type="application/json",
-        headers={"x-request-id": request_id()},
+        headers={"x-request-id": made},
     )
+
+
+def _errors_at(path: str) -> Errors:
+    """The error forms of the protocol that an address looks like."""
+    if path.startswith("/v1/messages"):
+        return MESSAGES.errors
+    return GEMINI.errors if path.startswith("/v1beta/models") else CHAT.errors
 
 
 async def _smoke(app: ASGIApp) -> None:

@@ -3,17 +3,27 @@
 import ast
 
 from codegen.emit.literals import CONSTRUCTORS
-from codegen.shapes import KNOWN
+from codegen.shapes import FIELDS
 
 NODES = (
     ast.Module, ast.Expr, ast.Constant, ast.Assign, ast.AnnAssign, ast.Name, ast.Load, ast.Store, ast.Tuple,
-    ast.Call, ast.keyword, ast.Attribute, ast.ClassDef, ast.Subscript, ast.BinOp, ast.BitOr, ast.ImportFrom,
+    ast.Call, ast.keyword, ast.Attribute, ast.ClassDef, ast.List, ast.Subscript, ast.BinOp, ast.BitOr, ast.ImportFrom,
     ast.alias, ast.AsyncFunctionDef, ast.arguments, ast.arg, ast.Await, ast.UnaryOp, ast.USub,
 )  # fmt: skip
 MODULES = frozenset(("nexusflow.artifact", "requests", "prices", "routes", None))
-CALLS = frozenset(
-    ("Meta", "OpenAIChat", "ModelList", "load", "asgi", "chat", "models", *(kind.__name__ for kind in CONSTRUCTORS))
+ENDPOINTS = (
+    "AnthropicMessages",
+    "GeminiGenerate",
+    "ModelList",
+    "OpenAIChat",
+    "OpenAIEmbeddings",
+    "OpenAIResponses",
 )
+HANDLERS = ("addresses", "chat", "embeddings", "generate", "messages", "models", "responses")
+CALLS = frozenset(
+    ("Meta", "asgi", "by_method", "load", *ENDPOINTS, *HANDLERS, *(kind.__name__ for kind in CONSTRUCTORS))
+)
+NARROWED = frozenset(("generationConfig",)).union(*FIELDS.values())
 
 
 class NotAllowed(ValueError):
@@ -42,7 +52,7 @@ def _check_fields(name: str, node: ast.ClassDef) -> None:
     for statement in node.body[1:]:
         if not (isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)):
             raise _refused(name, statement, "a statement in a class")
-        if statement.target.id not in KNOWN:
+        if statement.target.id not in NARROWED:
             raise _refused(name, statement, f"field {statement.target.id}")
 
 

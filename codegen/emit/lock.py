@@ -57,8 +57,8 @@ def _model(model: Model, plan: Plan) -> list[str]:
 
 
 def _lane(lane: Lane, model: Model, plan: Plan) -> list[str]:
-    bridge = lane.bridge or "none"
-    line = f"  lane {lane.provider}/{lane.model} bridge {bridge} priority {lane.priority} weight {lane.weight}"
+    spoken = lane.protocol or "unreachable"
+    line = f"  lane {lane.provider}/{lane.model} over {spoken} priority {lane.priority} weight {lane.weight}"
     own_price = lane.price is not None and lane.price != model.price
     return [line, *(_price("    price", lane.price, plan) if own_price else [])]
 

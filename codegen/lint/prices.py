@@ -6,8 +6,8 @@ from datetime import date
 from codegen import spec
 from codegen.diagnostics import Diagnostic, Label, Severity
 from codegen.lint.context import Context
-from codegen.lint.protocols import CONVERSATIONS
 from codegen.prices import CLASSES, nano
+from codegen.resolve import CONVERSATIONS
 from codegen.rules import rule
 from codegen.source import Path
 from codegen.suggest import quoted
@@ -208,7 +208,7 @@ def _amounts(rates: spec.Price | spec.Rates) -> dict[str, int]:
 
 def _missing(model: spec.Model, price: spec.Price) -> Iterator[str]:
     """What a list must name and does not, as words for a sentence."""
-    talks = "text" in model.output and not CONVERSATIONS.isdisjoint(model.supported_protocols)
+    talks = "text" in model.output and not frozenset(CONVERSATIONS).isdisjoint(model.supported_protocols)
     needed = dict.fromkeys(("input", "output") if talks else ("input",) if "embedding" in model.output else ())
     lacking = [field for field in needed if getattr(price, field) is None]
     if lacking:

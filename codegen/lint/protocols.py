@@ -5,21 +5,16 @@ from collections.abc import Iterator
 from codegen import spec
 from codegen.diagnostics import Diagnostic, Severity
 from codegen.lint.context import Context
-from codegen.resolve import CHAT, SERVED, speaks_chat
+from codegen.resolve import CONVERSATIONS, SERVED, reachable
 from codegen.rules import rule
 from codegen.source import Path
 from codegen.suggest import quoted
-
-CONVERSATIONS: frozenset[spec.Protocol] = frozenset(
-    ("openai/chat-completions", "openai/responses", "anthropic/messages", "google/generate-content")
-)
-"""Client protocols whose answers are made of text."""
 
 # What a model makes, and the protocols that can deliver it.
 _DELIVERY: tuple[tuple[spec.Modality, frozenset[spec.Protocol]], ...] = (
     ("embedding", frozenset(("openai/embeddings",))),
     ("video", frozenset(("nexusflow/tasks",))),
-    ("image", CONVERSATIONS | {"openai/image-generations", "nexusflow/tasks"}),
+    ("image", frozenset((*CONVERSATIONS, "openai/image-generations", "nexusflow/tasks"))),
 )
 _MADE_BY: dict[spec.Protocol, spec.Modality] = {
     **dict.fromkeys(CONVERSATIONS, "text"),
@@ -40,7 +35,7 @@ def protocol_not_served(context: Context) -> Iterator[Diagnostic]:
     ## Bad
         models:
           gpt:
-            supported_protocols: [openai/chat-completions, openai/responses]
+            supported_protocols: [openai/chat-completions, nexusflow/tasks]
 
     ## Good
         models:
@@ -69,28 +64,27 @@ def protocol_not_served(context: Context) -> Iterator[Diagnostic]:
 
 @rule("NF401", "no-lane-serves", Severity.WARNING)
 def no_lane_serves(context: Context) -> Iterator[Diagnostic]:
-    """A model offers chat completions, and none of its providers can be given a chat request.
+    """A model offers a protocol that this version serves, and none of its providers can be called.
 
     ## Why
-    This version passes a chat request on as it is, to providers that speak the same protocol; it does not translate
-    yet. Until it does, such a model is listed as unavailable and answers with an error. Each provider is reported
-    once, at the first model that depends on it.
+    A request is passed on as it is to a provider that speaks the same protocol, and translated for one that speaks
+    another chat protocol. Providers of other kinds cannot be reached yet, so such a model is listed as unavailable and
+    answers with an error. Each provider is reported once, at the first model that depends on it.
 
     ## Bad
         providers:
-          openai: {protocol: google/generate-content}
+          openai: {protocol: dashscope/tasks}
 
     ## Good
         providers:
           openai: {protocol: openai/chat-completions}
     """
     document = context.document
-    if CHAT not in (document.gateway.protocols or SERVED):
-        return
+    served = frozenset(SERVED).intersection(document.gateway.protocols or SERVED)
     stranded: dict[str, list[Path]] = {}
     for name, model in document.models.items():
         providers = [document.providers.get(lane.provider) for lane in model.lanes]
-        if CHAT not in model.supported_protocols or any(item is None or speaks_chat(item) for item in providers):
+        if served.isdisjoint(model.supported_protocols) or any(item is None or reachable(item) for item in providers):
             continue
         seen: set[str] = set()
         for at, lane in enumerate(model.lanes):
@@ -101,10 +95,10 @@ def no_lane_serves(context: Context) -> Iterator[Diagnostic]:
         others = f" and {_models(len(paths) - 1, 'other')}" if len(paths) > 1 else ""
         yield context.report(
             "NF401",
-            f"provider `{provider}` speaks `{document.providers[provider].protocol}`, which chat requests are not "
+            f"provider `{provider}` speaks `{document.providers[provider].protocol}`, which requests are not "
             f"translated to yet, so `{paths[0][1]}`{others} will be unavailable",
             paths[0],
-            help=("add a lane to a provider that speaks `openai/chat-completions`, or leave it for a later version",),
+            help=("add a lane to a provider that speaks a chat protocol, or leave it for a later version",),
         )
 
 

@@ -66,7 +66,7 @@ def choose_model(plan: "Plan", wanted: str | None) -> "Model | None":
     ready = [
         (model, [providers[lane.provider] for lane in model.lanes if not readiness(lane, providers[lane.provider])])
         for model in plan.models
-        if model.request is not None
+        if "openai/chat-completions" in model.requests
     ]
     usable = [(model, lanes) for model, lanes in ready if lanes]
     if wanted is not None:

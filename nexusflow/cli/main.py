@@ -18,6 +18,7 @@ VERBS = {
     "simulate": "Run the built-in simulated provider.",
     "explain": "Show the page of a diagnostic, such as NF203.",
     "keys": "Create, list and revoke API keys.",
+    "losses": "Show what a model's providers cannot take from clients of other protocols.",
 }
 
 

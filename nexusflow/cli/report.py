@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 CLEAN, FINDINGS, USAGE, BUG = 0, 1, 2, 3
 FORMATS = ("text", "json", "github", "sarif")
 
+file_option = click.option(
+    "--file", type=click.Path(path_type=Path, dir_okay=False), default=Path("gateway.yaml"), show_default=True,
+    help="The gateway.yaml to read.",
+)  # fmt: skip
 file_argument = click.argument(
     "file", type=click.Path(path_type=Path, dir_okay=False), default=Path("gateway.yaml"), required=False
 )

@@ -11,10 +11,15 @@ import rich_click as click
 @click.option("--allow-public", is_flag=True, help="Allow an address that other machines can reach.")
 @click.option("--models", "show_models", is_flag=True, help="List the models with their options, and stop.")
 def simulate(host: str, port: int, allow_public: bool, show_models: bool) -> None:
-    """Run the simulated provider: OpenAI Chat with deterministic replies, no key, and faults on request.
+    """Run the simulated provider: deterministic replies, no key, and faults on request.
 
-    Models: `chat`, `reasoning`, and `fault-…` ones such as fault-429 or fault-cut. Options ride behind an @:
-    `chat@delay=50,events=64` streams 64 events, 50 ms apart. Everything it says is marked as simulated.
+    It speaks OpenAI Chat, Responses and embeddings (base URL http://HOST:PORT/v1), Anthropic Messages and Gemini
+    (http://HOST:PORT) as their own SDKs expect, and refuses what the vendors refuse.
+
+    Models: `chat` cannot think; `reasoning` thinks and takes every parameter; `thinker` is as strict as the newest
+    models; `refusing`, `filtered` and `blocked` do not answer; `embedding` makes vectors; `fault-…` ones fail, such as
+    fault-429 or fault-cut. Options ride behind an @: `chat@delay=50,events=64` streams 64 events, 50 ms apart.
+    Everything it says is marked as simulated.
 
     GET /_simulator/requests tells what reached it and how it ended; POST /_simulator/reset forgets it.
     """

@@ -14,7 +14,7 @@ def health_routes(runtime: Runtime) -> list[ASGIRouteHandler]:
 
     @asgi("/healthz", copy_scope=False)
     async def healthz(scope: Scope, receive: Receive, send: Send) -> None:
-        body = {"status": "ok", **msgspec.to_builtins(runtime.swaps)}
+        body = {"status": "ok", **msgspec.to_builtins(runtime.swaps), "losses": runtime.losses.found}
         await answer(send, 200, msgspec.json.encode(body), ())
 
     @asgi("/readyz", copy_scope=False)

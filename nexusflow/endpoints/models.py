@@ -1,91 +1,101 @@
-"""`GET /v1/models` and `GET /v1/models/{id}` in OpenAI's shape, with what a client may want to know (L39 … L41)."""
+"""`GET /v1/models`, `GET /v1beta/models` and one model below them, in the shape of whoever asks (L39 … L42)."""
 
-from typing import Any
 from urllib.parse import unquote
 
-import msgspec
-
 from nexusflow.endpoints import respond
+from nexusflow.endpoints.address import nowhere
 from nexusflow.endpoints.surface import Call, Surface
 from nexusflow.flow.admit import admit
 from nexusflow.flow.client import answer
 from nexusflow.flow.served import readiness
 from nexusflow.ir.artifact import Artifact
 from nexusflow.ir.errors import Kind, Problem, RequestRefused, refuse
-from nexusflow.ir.plan import Model, Plan, Provider
-from nexusflow.protocols.openai_chat import errors
+from nexusflow.ir.plan import Model, Plan
+from nexusflow.protocols.anthropic import errors as anthropic_errors
+from nexusflow.protocols.dialect import Errors
+from nexusflow.protocols.gemini import errors as gemini_errors
+from nexusflow.protocols.model_lists.callers import Shape, which
+from nexusflow.protocols.model_lists.card import Card
+from nexusflow.protocols.model_lists.catalogue import Catalogue
+from nexusflow.protocols.openai_chat import errors as openai_errors
 from nexusflow.runtime import Runtime
-from nexusflow.wire.head import inspect
+from nexusflow.wire.head import gemini_credential, inspect
 
 PREFIX = "/v1/models"
+GEMINI_PREFIX = "/v1beta/models"
 
+_ERRORS: dict[Shape, Errors] = {
+    "openai": openai_errors,
+    "union": openai_errors,
+    "anthropic": anthropic_errors,
+    "gemini": gemini_errors,
+}
 _METHOD = Problem(kind=Kind.METHOD, message="This address takes GET only.", allow="GET, HEAD")
 
 
 class ModelList(Surface):
-    """The model catalogue of one artifact; its answers are encoded once, when it goes live."""
+    """The model catalogue of one artifact; models are encoded once, when it goes live."""
 
-    errors = errors
+    errors = openai_errors
 
     def __init__(self, artifact: Artifact) -> None:
         self._plan = artifact.plan
-        self._all = b""
-        self._one: dict[str, bytes] = {}
+        self._catalogue = Catalogue(())
 
     def bind(self, runtime: Runtime) -> None:
         """See `Surface.bind`."""
         super().bind(runtime)
-        cards = [card(model, self._plan) for model in self._plan.models]
-        self._all = msgspec.json.encode({"object": "list", "data": cards})
-        for model, found in zip(self._plan.models, cards, strict=True):
-            for name in (model.id, *model.aliases):
-                self._one[name] = msgspec.json.encode(found)
+        self._catalogue = Catalogue([card(model, self._plan) for model in self._plan.models])
 
     async def serve(self, call: Call) -> None:
-        """List all models, or one by id or alias; ids may contain slashes, encoded or not."""
+        """List the models, or one by id or alias; ids may contain slashes, encoded or not."""
         if call.scope.get("method") not in ("GET", "HEAD"):
             raise RequestRefused(_METHOD)
-        head = inspect(call.scope["headers"], self._plan.server.request.max_headers)
-        admit(head.credential, self.runtime.keys)
-        path = call.scope["raw_path"].partition(b"?")[0].decode("latin-1")
-        name = unquote(path.removeprefix(PREFIX))
-        if not path.startswith(PREFIX) or (name and not name.startswith("/")):
-            raise refuse(Kind.ROUTE, "There is nothing at this address.")
+        shape, server = _shape(call), self._plan.server
+        head = inspect(call.scope["headers"], server.request.max_headers)
+        admit(gemini_credential(head, call.scope, server) if shape == "gemini" else head.credential, self.runtime.keys)
+        path = _path(call)
+        prefix = GEMINI_PREFIX if path.startswith(GEMINI_PREFIX) else PREFIX
+        name = unquote(path.removeprefix(prefix))
+        if not path.startswith(prefix) or (name and not name.startswith("/")):
+            raise nowhere()
         name = name.removeprefix("/")
-        body = self._one.get(name) if name else self._all
+        query: bytes = call.scope.get("query_string", b"")
+        body = self._catalogue.one(shape, name) if name else self._catalogue.listed(shape, query)
         if body is None:
             raise refuse(Kind.MODEL, "The model does not exist. GET /v1/models lists the models.", param="model")
-        await answer(call.send, 200, body, respond.base_headers(call.exchange.request_id))
+        await answer(call.send, 200, body, _headers(call, shape))
+
+    async def _fail(self, call: Call, problem: Problem) -> None:
+        """In the form of the protocol that the caller speaks."""
+        shape = _shape(call)
+        await respond.refuse(call.send, _ERRORS[shape], problem, call.exchange.request_id, _headers(call, shape))
 
 
-def card(model: Model, plan: Plan) -> dict[str, Any]:
-    """One model as shown to clients. `available` says whether a call can be served now, `reason` why not."""
+def card(model: Model, plan: Plan) -> Card:
+    """One model as the lists show it. It can be served now when one of its lanes can."""
     providers = {provider.id: provider for provider in plan.providers}
     reasons = [readiness(lane, providers[lane.provider]) for lane in model.lanes]
-    available = any(reason is None for reason in reasons)
-    shown: dict[str, Any] = {
-        "id": model.id,
-        "object": "model",
-        "created": 0,
-        "owned_by": model.owner,
-        "title": model.title,
-        "description": model.description,
-        "category": model.category,
-        "tags": model.tags or None,
-        "aliases": model.aliases or None,
-        "supported_protocols": model.protocols,
-        "context_length": model.context_tokens,
-        "max_input_tokens": model.max_input_tokens,
-        "max_output_tokens": model.max_output_tokens,
-        "input_modalities": model.input,
-        "output_modalities": model.output,
-        "deprecated": model.deprecated,
-        "available": available,
-        "unavailable_reason": None if available else "; ".join(dict.fromkeys(filter(None, reasons))),
-        "simulated": True if _simulated(model, providers) else None,
-    }
-    return {name: value for name, value in shown.items() if value is not None}
+    lacking = [reason for reason in reasons if reason is not None]
+    return Card(
+        model=model,
+        reason="; ".join(dict.fromkeys(lacking)) if len(lacking) == len(reasons) else None,
+        simulated=any(providers[lane.provider].simulated for lane in model.lanes),
+    )
 
 
-def _simulated(model: Model, providers: dict[str, Provider]) -> bool:
-    return any(providers[lane.provider].simulated for lane in model.lanes)
+def _path(call: Call) -> str:
+    raw: bytes = call.scope["raw_path"].partition(b"?")[0]
+    return raw.decode("latin-1")
+
+
+def _shape(call: Call) -> Shape:
+    if _path(call).startswith(GEMINI_PREFIX):
+        return "gemini"
+    return which(call.scope["headers"], call.scope.get("query_string", b""))
+
+
+def _headers(call: Call, shape: Shape) -> list[tuple[bytes, bytes]]:
+    """Our id, also under the name by which Anthropic's SDKs read it (L55)."""
+    headers = respond.base_headers(call.exchange.request_id)
+    return [*headers, (b"request-id", call.exchange.request_id.encode())] if shape == "anthropic" else headers

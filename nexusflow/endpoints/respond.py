@@ -1,19 +1,12 @@
 """Headers that every answer carries, and error answers."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from litestar.types import Send
 
 from nexusflow.flow.client import Header, answer
 from nexusflow.ir.errors import Problem
-
-
-class Envelopes(Protocol):
-    """A protocol's unary error form."""
-
-    def status(self, problem: Problem) -> int: ...
-    def envelope(self, problem: Problem) -> bytes: ...
+from nexusflow.protocols.dialect import Errors
 
 
 def base_headers(request_id: str) -> list[Header]:
@@ -21,11 +14,11 @@ def base_headers(request_id: str) -> list[Header]:
     return [(b"x-request-id", request_id.encode())]
 
 
-async def refuse(send: Send, errors: Envelopes, problem: Problem, headers: Sequence[Header]) -> None:
+async def refuse(send: Send, errors: Errors, problem: Problem, request_id: str, headers: Sequence[Header]) -> None:
     """Answer with `problem`, under the headers that the call already has."""
     status = errors.status(problem)
     headers = [*headers, *_error_headers(problem, status)]
-    await answer(send, status, errors.envelope(problem), headers)
+    await answer(send, status, errors.envelope(problem, request_id), headers)
 
 
 def _error_headers(problem: Problem, status: int) -> list[Header]:

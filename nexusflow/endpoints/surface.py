@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import cast
 
 from litestar.types import Receive, Scope, Send
 
@@ -14,6 +15,7 @@ from nexusflow.flow.client import ClientStream
 from nexusflow.flow.exchange import Exchange, Phase
 from nexusflow.flow.stream import expired
 from nexusflow.ir.errors import Kind, Problem, RequestRefused
+from nexusflow.protocols.dialect import Errors
 from nexusflow.runtime import Runtime
 
 _log = logging.getLogger("nexusflow.request")
@@ -29,21 +31,15 @@ class Call:
     receive: Receive
     send: Send
     client: ClientStream
-
-
-class ErrorWriter(Protocol):
-    """A protocol's error envelopes."""
-
-    def status(self, problem: Problem) -> int: ...
-    def envelope(self, problem: Problem) -> bytes: ...
-    def event(self, problem: Problem) -> bytes: ...
+    failure: Callable[[Problem], bytes] | None = None
+    """How a stream that has begun says that it broke, where that depends on what it said before."""
 
 
 class Surface(ABC):
     """Base of the endpoint objects that generated handlers call. `bind` makes one live; `serve` is its own."""
 
     runtime: Runtime
-    errors: ErrorWriter
+    errors: Errors
 
     def bind(self, runtime: Runtime) -> None:
         """Connect to the process: called once, before the first request."""
@@ -91,6 +87,7 @@ class Surface(ABC):
 
     async def _fail(self, call: Call, problem: Problem) -> None:
         if call.client.committed:
-            await call.client.end(self.errors.event(problem))
+            frame = call.failure(problem) if call.failure else self.errors.event(problem, call.exchange.request_id)
+            await call.client.end(frame)
         else:
-            await respond.refuse(call.send, self.errors, problem, call.client.headers)
+            await respond.refuse(call.send, self.errors, problem, call.exchange.request_id, call.client.headers)

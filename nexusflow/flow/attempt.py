@@ -1,10 +1,15 @@
 """One try against one lane: send, wait for headers, turn every way of failing into a `Problem` (U-01 … U-29)."""
 
 import logging
+from typing import Protocol
 
+from msgspec import Raw
+
+from nexusflow.flow.exchange import Exchange, Phase
 from nexusflow.flow.served import ServedLane
 from nexusflow.ir.errors import Kind, Problem, RequestRefused, refuse
-from nexusflow.upstream.transport import Fault, Outgoing, Reply, UpstreamFault
+from nexusflow.protocols.dialect import Dialect
+from nexusflow.upstream.transport import Fault, Outgoing, Reply, Target, UpstreamFault
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
@@ -22,13 +27,19 @@ _MESSAGES = {
 }
 
 
-async def send(lane: ServedLane, body: bytes, *, stream: bool, request_id: str) -> Reply:
+class ErrorReader(Protocol):
+    """How a provider's protocol says that it refuses."""
+
+    def read(self, http_status: int, body: bytes, retry_after: int | None = None) -> Problem: ...
+
+
+async def send(lane: ServedLane, target: Target, body: bytes, request_id: str, extra: bytes = b"") -> Reply:
     """The provider's answer once its headers are here.
 
     A connection that the provider closed while it was idle is replaced once (class K, U-27): chat has no side effect.
     Raises `RequestRefused`.
     """
-    call = Outgoing(lane.stream_target if stream else lane.target, body, lane.connect)
+    call = Outgoing(target, body, lane.connect, extra)
     try:
         try:
             return await lane.transport.send(call)
@@ -38,6 +49,24 @@ async def send(lane: ServedLane, body: bytes, *, stream: bool, request_id: str) 
             return await lane.transport.send(call)
     except UpstreamFault as fault:
         raise RequestRefused(explain(fault, lane, request_id)) from fault
+
+
+async def fetch(
+    exchange: Exchange, lane: ServedLane, target: Target, errors: ErrorReader, body: bytes, extra: bytes = b""
+) -> bytes:
+    """The whole body of the provider's good answer to one unary call. Raises `RequestRefused` for any other."""
+    exchange.limit_total(lane.total)
+    exchange.enter(Phase.FIRST_BYTE, lane.total)
+    reply = await send(lane, target, body, exchange.request_id, extra)
+    complete = False
+    try:
+        await require_success(reply, lane, errors, exchange.request_id)
+        require_json(reply)
+        answer = await read(reply, lane, MAX_BODY_BYTES, exchange.request_id)
+        complete = True
+    finally:
+        reply.close(reusable=complete)
+    return answer
 
 
 async def read(reply: Reply, lane: ServedLane, limit: int, request_id: str) -> bytes:
@@ -60,6 +89,29 @@ def retry_after(reply: Reply) -> int | None:
     """Whole seconds of a Retry-After header. A date, a negative number or garbage is None: never slept on (U-21)."""
     value = reply.headers.get("retry-after", "").strip()
     return int(value) if value.isdigit() and len(value) < 9 else None
+
+
+async def require_success(reply: Reply, lane: ServedLane, errors: ErrorReader, request_id: str) -> None:
+    """Raise what the provider's refusal means for the client, in the words of the provider's protocol."""
+    if reply.status != 200:
+        body = await read(reply, lane, MAX_ERROR_BYTES, request_id)
+        raise RequestRefused(errors.read(reply.status, body, retry_after(reply)))
+
+
+async def require_stream(reply: Reply, lane: ServedLane, upstream: Dialect, request_id: str) -> None:
+    """Refuse an answer that is no event stream: an HTTP error, an error in a 200, an HTML page (U-15, U-16)."""
+    try:
+        await require_success(reply, lane, upstream.errors, request_id)
+        kind = reply.headers.get("content-type", "text/event-stream")
+        if "event-stream" in kind:
+            return
+        require_json(reply)
+        body = await read(reply, lane, MAX_BODY_BYTES, request_id)
+        upstream.identity_reply.relabel(body, Raw(b"null"))
+        raise refuse(Kind.UPSTREAM, "The provider answered a stream with a single object.")
+    except BaseException:
+        reply.close(reusable=False)
+        raise
 
 
 def require_json(reply: Reply) -> None:

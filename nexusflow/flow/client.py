@@ -8,8 +8,8 @@ from nexusflow.wire import sse
 
 Header = tuple[bytes, bytes]
 
+EVENTS: Header = (b"content-type", b"text/event-stream; charset=utf-8")
 _STREAM_HEADERS: tuple[Header, ...] = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
@@ -32,31 +32,35 @@ async def answer(send: Send, status: int, body: bytes, headers: Sequence[Header]
 
 
 class ClientStream:
-    """An event stream whose status is sent with its first bytes, and not before (R-20)."""
+    """A streamed answer whose status is sent with its first bytes, and not before (R-20).
 
-    __slots__ = ("_send", "busy", "committed", "headers")
+    `keep_alive_frame` is what the client's protocol takes while it waits (protocols 0.3).
+    """
+
+    __slots__ = ("_send", "busy", "committed", "content_type", "headers", "keep_alive_frame")
 
     def __init__(self, send: Send, headers: list[Header]) -> None:
         self._send = send
         self.headers = headers
         self.committed = False
         self.busy = False
+        self.content_type = EVENTS
+        self.keep_alive_frame = sse.KEEP_ALIVE
 
     async def write(self, data: bytes) -> None:
         """Send whole frames; returns when the server has taken them, which is the back-pressure (G4)."""
         self.busy = True
         if not self.committed:
             self.committed = True
-            await self._send(
-                {"type": "http.response.start", "status": 200, "headers": [*_STREAM_HEADERS, *self.headers]}
-            )
+            headers = [self.content_type, *_STREAM_HEADERS, *self.headers]
+            await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
         self.busy = False
 
     async def keep_alive(self) -> None:
-        """Send a comment unless a write is under way (R-21); it commits the status like any other byte."""
+        """Send a sign of life unless a write is under way (R-21); it commits the status like any other byte."""
         if not self.busy:
-            await self.write(sse.KEEP_ALIVE)
+            await self.write(self.keep_alive_frame)
 
     async def end(self, data: bytes = b"") -> None:
         """Send the last frames and close."""

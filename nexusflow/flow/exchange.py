@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from enum import Enum
 
+from nexusflow.ir.usage import Usage
 from nexusflow.wire.ids import request_id
 
 TICK_SECONDS = 0.1
@@ -28,7 +29,10 @@ class Phase(Enum):
 
 
 class Exchange:
-    """The mutable state of one call. Owned by the task that serves it."""
+    """The mutable state of one call. Owned by the task that serves it.
+
+    `used` tells what the attempt consumed as far as it went; it is read from the provider's words only when asked.
+    """
 
     __slots__ = (
         "answered",
@@ -41,6 +45,7 @@ class Exchange:
         "request_id",
         "task",
         "total",
+        "used",
     )
 
     def __init__(self, task: "asyncio.Task[object]") -> None:
@@ -52,6 +57,7 @@ class Exchange:
         self.gone = False
         self.answered = False
         self.keep_alive: Callable[[], Awaitable[None]] | None = None
+        self.used: Callable[[], Usage | None] = _nothing
 
     def enter(self, phase: Phase, seconds: float) -> None:
         """Begin to wait for `phase`, at most `seconds` and never beyond the call's total."""
@@ -101,6 +107,10 @@ class Exchange:
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(0)
             self.task.uncancel()
+
+
+def _nothing() -> Usage | None:
+    return None
 
 
 class Watchdog:

@@ -3,27 +3,50 @@
 Built once per artifact when it goes live; every request afterwards is dictionary look-ups.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
 
 import msgspec
 from msgspec import Raw
 
-from nexusflow.ir.plan import Lane, Model, Plan, Provider
+from nexusflow.ir.artifact import Artifact
+from nexusflow.ir.capabilities import Destination
+from nexusflow.ir.chat import Origin
+from nexusflow.ir.parameters import spelled
+from nexusflow.ir.plan import Lane, Model, Provider
+from nexusflow.protocols.common.envelope import family_of
+from nexusflow.protocols.dialects import DIALECTS
 from nexusflow.upstream import auth
 from nexusflow.upstream.transport import Target, Transport, target
 from nexusflow.wire import jsonedit
 
+SIMULATOR = "simulator"
+CHAT: Origin = "openai/chat-completions"
+RESPONSES: Origin = "openai/responses"
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One protocol of a lane: where its unary and its streamed calls go."""
+
+    target: Target
+    stream_target: Target
+
 
 @dataclass(frozen=True, slots=True)
 class ServedLane:
-    """One lane that can be called now. Times are seconds."""
+    """One lane that can be called now. Times are seconds.
+
+    `upstreams` holds the chat protocols that the lane can be spoken to in; `usual` is the one of a translated call.
+    """
 
     provider: Provider
     transport: Transport
-    target: Target
-    stream_target: Target
+    upstreams: dict[Origin, Upstream]
+    usual: Origin
+    destination: Destination
+    base: str
+    headers: dict[str, str]
     model: Raw
     connect: float
     first_byte: float
@@ -33,6 +56,23 @@ class ServedLane:
     write_stall: float
     priority: int
     weight: int
+    targets: dict[str, Target] = field(default_factory=dict)
+
+    def at(self, path: str) -> Target:
+        """Another address of the same provider, for calls that are no chat; prepared on first use."""
+        found = self.targets.get(path)
+        if found is None:
+            url = join(self.base, path)
+            found = self.targets[path] = target(url, {**self.headers, "accept": "application/json"})
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model over one client protocol: its parameters in that protocol's spelling, and its request decoder."""
+
+    model: Model
+    decoder: msgspec.json.Decoder[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +81,7 @@ class ServedModel:
 
     model: Model
     raw_id: Raw
-    decoder: msgspec.json.Decoder[Any] | None
+    offers: dict[str, Offer]
     lanes: tuple[ServedLane, ...]
     reason: str
 
@@ -56,21 +96,24 @@ class Upstreams(Protocol):
 ByName = dict[bytes, ServedModel]
 
 
-def serve_models(plan: Plan, path: str, decoders: Sequence[msgspec.json.Decoder[Any]], upstreams: Upstreams) -> ByName:
+def serve_models(artifact: Artifact, upstreams: Upstreams) -> ByName:
     """All models by the raw JSON spelling of each of their names, as `jsonedit` hands it over."""
-    providers = {provider.id: provider for provider in plan.providers}
+    providers = {provider.id: provider for provider in artifact.plan.providers}
     served: ByName = {}
-    for model in plan.models:
+    for model in artifact.plan.models:
         reasons = [readiness(lane, providers[lane.provider]) for lane in model.lanes]
         lanes = [
-            _lane(lane, providers[lane.provider], path, upstreams)
+            _lane(lane, providers[lane.provider], upstreams)
             for lane, reason in zip(model.lanes, reasons, strict=True)
             if reason is None
         ]
         ready = ServedModel(
             model=model,
             raw_id=jsonedit.text(model.id),
-            decoder=decoders[model.request] if model.request is not None else None,
+            offers={
+                protocol: Offer(respelled(model, protocol), artifact.decoders[at])
+                for protocol, at in model.requests.items()
+            },
             lanes=tuple(sorted(lanes, key=lambda one: one.priority)),
             reason="; ".join(dict.fromkeys(reason for reason in reasons if reason is not None)),
         )
@@ -79,9 +122,21 @@ def serve_models(plan: Plan, path: str, decoders: Sequence[msgspec.json.Decoder[
     return served
 
 
+def respelled(model: Model, protocol: str) -> Model:
+    """`model` with the parameters of its rules in the spelling of `protocol`; those it has not are left out."""
+    if not (model.allowed or model.refused or model.defaults):
+        return model
+    return msgspec.structs.replace(
+        model,
+        allowed={own: values for name, values in model.allowed.items() if (own := spelled(protocol, name))},
+        refused=tuple(own for name in model.refused if (own := spelled(protocol, name))),
+        defaults={own: value for name, value in model.defaults.items() if (own := spelled(protocol, name))},
+    )
+
+
 def readiness(lane: Lane, provider: Provider) -> str | None:
     """None when the lane can be called, otherwise why it cannot, fit for a client."""
-    if lane.bridge != "identity":
+    if lane.protocol is None:
         return f"this version cannot reach provider `{provider.id}`, which speaks {provider.protocol}"
     if provider.credential is not None and auth.resolve(provider.credential) is None:
         kind = "environment variable" if provider.credential.source == "env" else "file"
@@ -89,7 +144,7 @@ def readiness(lane: Lane, provider: Provider) -> str | None:
     return None
 
 
-def _lane(lane: Lane, provider: Provider, path: str, upstreams: Upstreams) -> ServedLane:
+def _lane(lane: Lane, provider: Provider, upstreams: Upstreams) -> ServedLane:
     secret = auth.resolve(provider.credential) if provider.credential else None
     headers = {
         "content-type": "application/json",
@@ -98,13 +153,20 @@ def _lane(lane: Lane, provider: Provider, path: str, upstreams: Upstreams) -> Se
         **{name.lower(): value for name, value in provider.headers.items()},
         **auth.headers(provider.auth, secret),
     }
-    url = upstreams.base_url(provider).rstrip("/") + path
+    base = upstreams.base_url(provider)
+    if lane.protocol == SIMULATOR and not base.rstrip("/").endswith("/v1"):
+        base = base.rstrip("/") + "/v1"
+    to = Destination(model=lane.model, family=family_of(lane.model), capabilities=lane.capabilities)
+    protocols = spoken(lane)
     times = lane.timeouts
     return ServedLane(
         provider=provider,
         transport=upstreams.connect(provider),
-        target=target(url, {**headers, "accept": "application/json"}),
-        stream_target=target(url, {**headers, "accept": "text/event-stream"}),
+        upstreams={protocol: _upstream(protocol, to, base, headers) for protocol in protocols},
+        usual=protocols[0],
+        destination=to,
+        base=base,
+        headers=headers,
         model=jsonedit.text(lane.model),
         connect=times.connect_ms / 1000,
         first_byte=times.first_byte_ms / 1000,
@@ -115,3 +177,33 @@ def _lane(lane: Lane, provider: Provider, path: str, upstreams: Upstreams) -> Se
         priority=lane.priority,
         weight=lane.weight,
     )
+
+
+def spoken(lane: Lane) -> tuple[Origin, ...]:
+    """The chat protocols of a lane, the usual one first (protocols 2.9 for OpenAI's two)."""
+    if lane.protocol == SIMULATOR:
+        return tuple(DIALECTS)
+    if lane.protocol != CHAT or lane.capabilities.openai_api == "chat":
+        return (cast(Origin, lane.protocol),)
+    return (RESPONSES, CHAT) if lane.capabilities.openai_api == "responses" else (CHAT, RESPONSES)
+
+
+def _upstream(protocol: Origin, to: Destination, base: str, headers: dict[str, str]) -> Upstream:
+    path = DIALECTS[protocol].write_request.path
+    return Upstream(
+        target=target(join(base, path(to, stream=False)), {**headers, "accept": "application/json"}),
+        stream_target=target(join(base, path(to, stream=True)), {**headers, "accept": "text/event-stream"}),
+    )
+
+
+def join(base: str, path: str) -> str:
+    """A provider's address and a path below it, with the version named once.
+
+    OpenAI's addresses end in their version (`https://host/v1`), the others' are bare hosts and their paths begin with
+    it; a base address that was written in the other manner still works.
+    """
+    base = base.rstrip("/")
+    head, _, last = base.rpartition("/")
+    if path.startswith(("/v1/", "/v1beta/")) and last in ("v1", "v1beta"):
+        return head + path
+    return base + path

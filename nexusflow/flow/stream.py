@@ -6,7 +6,7 @@ failure becomes one in-protocol error event. The client's leaving cancels the up
 
 import asyncio
 import time
-from typing import Protocol
+from collections.abc import Awaitable, Callable
 
 from litestar.types import Receive
 
@@ -15,6 +15,7 @@ from nexusflow.flow.client import ClientStream
 from nexusflow.flow.exchange import QUIET_SECONDS, Exchange, Phase
 from nexusflow.flow.served import ServedLane
 from nexusflow.ir.errors import Kind, Problem, RequestRefused
+from nexusflow.protocols.dialect import Tap
 from nexusflow.upstream.transport import Reply, UpstreamFault
 
 DRAIN_SECONDS = 1.0
@@ -25,19 +26,15 @@ GATE_BYTES = 1024 * 1024
 """How much may be held back before the first meaningful event."""
 
 
-class Tap(Protocol):
-    """What a protocol's stream reader tells the pump."""
-
-    meaningful: bool
-    done: bool
-    problem: Problem | None
-
-    def feed(self, piece: bytes) -> bytes: ...
-    def close(self) -> bytes: ...
-
-
-async def pump(exchange: Exchange, reply: Reply, tap: Tap, client: ClientStream, lane: ServedLane) -> None:
-    """Forward until the stream ends.
+async def pump(
+    exchange: Exchange,
+    reply: Reply,
+    tap: Tap,
+    client: ClientStream,
+    lane: ServedLane,
+    complete: Callable[[], Awaitable[None]],
+) -> None:
+    """Forward until the stream ends; `complete` is awaited before the client gets the last of a good one.
 
     Raises `RequestRefused` with whatever ended it early; `client.committed` says whether the status is already out.
     Expiry and the client's leaving arrive as cancellation, for the caller to tell apart.
@@ -64,6 +61,8 @@ async def pump(exchange: Exchange, reply: Reply, tap: Tap, client: ClientStream,
             finished = True
             held += tap.close()
         exchange.enter(Phase.WRITE, lane.write_stall)
+        if tap.problem is None:
+            await complete()
         await _finish(exchange, tap, client, held)
         finished = finished or await _drain(reply)
     except UpstreamFault as fault:

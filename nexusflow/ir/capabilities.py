@@ -64,6 +64,8 @@ class Capabilities(Struct, frozen=True, kw_only=True, omit_defaults=True):
     openai_api: Literal["chat", "responses", "auto"] = "chat"
     service_tiers: tuple[str, ...] = ()
     beta_allow: tuple[str, ...] | None = None
+    embedding_dimensions: tuple[int, ...] = ()
+    base64_embeddings: bool = True
 
 
 class Destination(Struct, frozen=True, kw_only=True):

@@ -171,7 +171,10 @@ class Turn(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Tool(Struct, frozen=True, kw_only=True, tag_field="by", tag="caller", omit_defaults=True):
-    """A tool the caller runs. `parameters` is a JSON Schema; a `custom` tool has `format` (raw JSON) instead."""
+    """A tool the caller runs. `parameters` is a JSON Schema; a `custom` tool has `format` (raw JSON) instead.
+
+    `namespaced` is the namespace and the name in it of a tool that the caller grouped; `name` is then made of both.
+    """
 
     name: str
     description: str | None = None
@@ -180,6 +183,7 @@ class Tool(Struct, frozen=True, kw_only=True, tag_field="by", tag="caller", omit
     custom: bool = False
     format: Raw | None = None
     cache: CacheMark | None = None
+    namespaced: tuple[str, str] | None = None
     path: str = ""
     ext: Ext | None = None
 
@@ -240,7 +244,8 @@ class ChatCall(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `names` maps a canonical field to the caller's spelling of it (`max_tokens` -> `generationConfig.maxOutputTokens`),
     so that losses and refusals speak the caller's language; a field that is missing there is spelled as here.
-    `tier` is default, flex, priority, fast, ultrafast or the caller's own word.
+    `tier` is default, flex, priority, fast, ultrafast or the caller's own word. `echo` holds the caller's own fields
+    that its protocol repeats in the answer (Responses); it goes to no provider and is never a loss.
     """
 
     origin: Origin
@@ -265,6 +270,7 @@ class ChatCall(Struct, frozen=True, kw_only=True, omit_defaults=True):
     include_usage: bool = False
     names: dict[str, str] = {}
     ext: Ext | None = None
+    echo: Ext | None = None
 
     def spelled(self, field: str) -> str:
         """The caller's spelling of a canonical field."""

@@ -11,7 +11,9 @@ from typing import Literal
 import msgspec
 from msgspec import Raw, Struct
 
-ABI = 1
+from nexusflow.ir.capabilities import Capabilities
+
+ABI = 2
 
 Protocol = Literal[
     "openai/chat-completions",
@@ -23,6 +25,7 @@ Protocol = Literal[
     "nexusflow/tasks",
 ]
 UnknownParams = Literal["pass", "drop", "reject"]
+OnLoss = Literal["allow", "warn", "reject"]
 StreamUsage = Literal["option", "always", "never"]
 Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key", "none"]
 
@@ -132,22 +135,27 @@ class Price(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Lane(Struct, frozen=True, kw_only=True):
     """One way to serve a model: a provider and the model's name there.
 
-    `bridge` is `identity` when client and provider speak the same protocol. `None` means that no bridge exists in this
-    version, so the lane cannot serve chat.
+    `protocol` is what the provider speaks: one of the chat protocols, `simulator` for one that speaks them all, or
+    `None` when no client protocol of this version can be translated to it.
     """
 
     path: str
     provider: str
     model: str
-    bridge: str | None
+    protocol: str | None
     priority: int = 0
     weight: int = 1
     price: int | None = None
     timeouts: Timeouts = Timeouts()
+    capabilities: Capabilities = Capabilities()
 
 
 class Model(Struct, frozen=True, kw_only=True):
-    """One public model with everything a request for it needs."""
+    """One public model with everything a request for it needs.
+
+    `requests` gives the request shape of each client protocol that is offered and served. `allowed`, `refused` and
+    `defaults` name parameters as Chat does.
+    """
 
     id: str
     title: str
@@ -165,13 +173,14 @@ class Model(Struct, frozen=True, kw_only=True):
     output: tuple[str, ...] = ("text",)
     unknown_params: UnknownParams = "pass"
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] | None = None
-    request: int | None = None
+    requests: dict[str, int] = {}
     allowed: dict[str, tuple[str, ...]] = {}
     refused: tuple[str, ...] = ()
     response_formats: tuple[str, ...] = ()
     defaults: dict[str, Raw] = {}
     price: int | None = None
     free: bool = False
+    on_loss: OnLoss = "warn"
     deprecated: str | None = None
 
 
@@ -185,8 +194,9 @@ class FieldRule(Struct, frozen=True, kw_only=True):
 
 
 class RequestShape(Struct, frozen=True):
-    """A distinct set of narrowings; models that narrow alike share one generated struct."""
+    """A distinct set of narrowings of one protocol's request; models that narrow alike share one generated struct."""
 
+    protocol: Protocol
     fields: tuple[FieldRule, ...]
 
 
@@ -210,6 +220,7 @@ class Server(Struct, frozen=True, kw_only=True):
     workers: int = 1
     hosts: int = 1
     currency: str = "USD"
+    query_key: bool = True
     database: str = ".nexusflow/nexusflow.db"
     drain_ms: int = 30_000
     request: RequestBounds = RequestBounds()

@@ -1,32 +1,31 @@
-"""The simulated provider's routes: chat, the model list, and what tests want to know afterwards."""
+"""The simulated provider's paths: what it answers, the lists of models, and what tests want to know afterwards."""
 
 import asyncio
+import hashlib
 import logging
+from typing import Any
 
 import msgspec
 
-from nexusflow.simulator import asked, wire
-from nexusflow.simulator.chat import JSON, Call
+from nexusflow.simulator.failure import Failure, Refused, Vendor
+from nexusflow.simulator.form import JSON, Call
 from nexusflow.simulator.history import History
 from nexusflow.simulator.http import Connection, Request
-from nexusflow.simulator.models import MODELS, find
+from nexusflow.simulator.listing import describe, list_models
+from nexusflow.simulator.models import find
+from nexusflow.simulator.openai.kept import Kept
+from nexusflow.simulator.routes import Route, find_route, vendor_of
+from nexusflow.simulator.shape import Misfit, decode
 
 LOG = logging.getLogger(__name__)
 
 
-class Refused(Exception):
-    """A request that is answered with an error object: status, message, code, and the parameter at fault."""
-
-    def __init__(self, status: int, message: str, code: str | None, param: str | None = None) -> None:
-        super().__init__(message)
-        self.status, self.code, self.param = status, code, param
-
-
 class Simulator:
-    """One server's state: the requests it has seen."""
+    """One server's state: the requests it has seen, and the responses it keeps for OpenAI's clients."""
 
     def __init__(self) -> None:
         self.history = History()
+        self._kept = Kept()
 
     async def handle(self, request: Request, connection: Connection) -> None:
         """Answer one request, and remember how it ended."""
@@ -34,20 +33,23 @@ class Simulator:
             await self._introspect(request, connection)
             return
         visit = self.history.open(connection.number, request)
+        vendor = vendor_of(request)
         try:
-            await _route(request, connection)
+            await self._answer(request, connection, vendor)
         except asyncio.CancelledError:
             visit.end("client_left")
             raise
         except Refused as refused:
-            await _refuse(connection, refused)
+            await _refuse(request, connection, vendor, refused.failure)
+        except Misfit as misfit:
+            await _refuse(request, connection, vendor, vendor.misfit(misfit))
         except Exception:
             visit.end("error")
             LOG.exception("a request failed")
             if connection.answering:
                 connection.cut()
                 return
-            await _refuse(connection, Refused(500, "the simulator failed; its log says why", None))
+            await _refuse(request, connection, vendor, Failure("internal", "the simulator failed; its log says why"))
             return
         visit.end("complete")
 
@@ -59,41 +61,69 @@ class Simulator:
             self.history.clear()
             await connection.answer(200, b"{}", JSON)
         else:
-            await _refuse(connection, _no_route(route))
+            await _refuse(request, connection, vendor_of(request), _no_route(request))
+
+    async def _answer(self, request: Request, connection: Connection, vendor: Vendor) -> None:
+        route = find_route(request, self._kept) if request.method == "POST" else None
+        if route is not None:
+            await _call(request, connection, route)
+            return
+        found = self._look_up(request, vendor)
+        if found is None:
+            raise Refused(_no_route(request))
+        headers = {**vendor.headers(_identity(request)), **JSON}
+        await connection.answer(200, msgspec.json.encode(found), headers)
+
+    def _look_up(self, request: Request, vendor: Vendor) -> dict[str, Any] | None:
+        """What there is without a model: lists, and responses that are kept."""
+        place = request.path.removeprefix("/v1beta").removeprefix("/v1")
+        if request.method == "GET" and place == "/models":
+            return list_models(vendor, request.query)
+        if request.method == "GET" and place.startswith("/models/"):
+            return describe(vendor, place.removeprefix("/models/"))
+        id_ = place.removeprefix("/responses/")
+        if id_ == place or "/" in id_:
+            return None
+        kept = self._kept.answer(id_)
+        if kept is None:
+            raise Refused(Failure("route", f"Response with id '{id_}' not found."))
+        if request.method == "DELETE":
+            self._kept.forget(id_)
+            return {"id": id_, "object": "response", "deleted": True}
+        return kept if request.method == "GET" else None
 
 
-async def _route(request: Request, connection: Connection) -> None:
-    route = f"{request.method} {request.path}"
-    if route == "POST /v1/chat/completions":
-        await _chat(request, connection)
-    elif route == "GET /v1/models":
-        models = [{"id": name, "object": "model", "created": 0, "owned_by": "simulated"} for name in MODELS]
-        await connection.answer(200, msgspec.json.encode({"object": "list", "data": models}), JSON)
-    else:
-        raise _no_route(route)
-
-
-async def _chat(request: Request, connection: Connection) -> None:
+async def _call(request: Request, connection: Connection, route: Route) -> None:
     try:
-        said = asked.read(request.body)
+        data = decode(request.body)
     except ValueError as error:
-        raise Refused(400, f"not a chat request: {error}", None) from None
+        raise Refused(Failure("invalid", f"the body is no JSON object: {error}")) from None
+    wanted = route.name(data)
     try:
-        name, model, options = find(said.chat.model)
+        name, model, options = find(wanted)
     except KeyError:
-        raise Refused(404, f"no simulated model {said.chat.model!r}", "model_not_found", "model") from None
+        raise Refused(route.vendor.no_model(wanted, route.method)) from None
     except ValueError as error:
-        raise Refused(400, f"model {said.chat.model!r}: {error}", None, "model") from None
+        raise Refused(Failure("invalid", f"model {wanted!r}: {error}", param="model")) from None
+    if not (model.embeds if route.embeds else model.talks):
+        raise Refused(route.vendor.no_model(wanted, route.method))
+    asked, form = route.read(data, model.traits)
     if options.ttfb:
         await asyncio.sleep(options.ttfb / 1000)
-    await model.act(Call(said, name, options, connection, model.thinks))
+    await model.act(Call(asked, form, name, options, model.traits, connection))
 
 
-async def _refuse(connection: Connection, refused: Refused) -> None:
-    kind = "server_error" if refused.status >= 500 else "invalid_request_error"
-    body = wire.error(f"[simulated] {refused}", kind, refused.code, refused.param)
-    await connection.answer(refused.status, body, JSON)
+async def _refuse(request: Request, connection: Connection, vendor: Vendor, failure: Failure) -> None:
+    identity = _identity(request)
+    status, body = vendor.error(failure, identity)
+    headers = {**vendor.headers(identity), **JSON, **vendor.hints(failure)}
+    await connection.answer(status, msgspec.json.encode(body), headers)
 
 
-def _no_route(route: str) -> Refused:
-    return Refused(404, f"no route {route}", "not_found")
+def _identity(request: Request) -> str:
+    """Twenty hexadecimal digits for a request that is not read to its end."""
+    return hashlib.sha256(request.path.encode() + request.body).hexdigest()[:20]
+
+
+def _no_route(request: Request) -> Failure:
+    return Failure("route", f"no route {request.method} {request.path}")

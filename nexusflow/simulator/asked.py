@@ -1,148 +1,167 @@
-"""The request as the simulated model reads it: what it acts on is typed, and everything else is left alone."""
+"""A request as the simulated model reads it, the same whichever wire form it came in."""
 
 import hashlib
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
 
-Bound = Annotated[int, Meta(ge=1)]
+from nexusflow.simulator.tokens import count
+
+TOKENS_OF_MEDIA = 85
+TOKENS_AROUND_A_MESSAGE = 3
+
+Kind = Literal["text", "image", "file", "thought", "call", "result"]
+Role = Literal["system", "user", "assistant"]
 
 
-class ImageUrl(Struct, frozen=True):
-    """Where an image is."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a turn.
 
-    url: str
+    `text` is the text or thought, where a medium is (a data URL or an address), or what a call was given. `id` and
+    `name` are those of a call, `id` and `parts` those of a result. `mark` is for how long the prompt up to here is to
+    be cached, where that was asked.
+    """
 
-
-class Part(Struct, frozen=True):
-    """A part of a message's content. Kinds other than text and image are not looked into."""
-
-    type: str
+    kind: Kind
     text: str = ""
-    image_url: ImageUrl | None = None
-
-
-class Message(Struct, frozen=True):
-    """One message."""
-
-    role: str
-    content: str | list[Part] | None = None
+    name: str = ""
+    id: str = ""
+    parts: tuple["Part", ...] = ()
+    mark: str | None = None
 
     @property
-    def text(self) -> str:
-        """Its text parts, joined by spaces."""
-        if isinstance(self.content, str):
-            return self.content
-        return " ".join(part.text for part in self.content or () if part.type == "text")
+    def tokens(self) -> int:
+        """What it costs as a part of a prompt."""
+        if self.kind in ("image", "file"):
+            return TOKENS_OF_MEDIA
+        around = TOKENS_AROUND_A_MESSAGE if self.kind == "result" else 0
+        return around + count(self.name) + count(self.text) + sum(part.tokens for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn. Results of tools are parts of a user's turn."""
+
+    role: Role
+    parts: tuple[Part, ...]
 
     @property
-    def images(self) -> list[str]:
-        """The URLs of its images."""
-        parts = self.content if isinstance(self.content, list) else []
-        return [part.image_url.url for part in parts if part.image_url is not None]
+    def tokens(self) -> int:
+        """What it costs, without its parts."""
+        return 0 if self.parts and all(part.kind == "result" for part in self.parts) else TOKENS_AROUND_A_MESSAGE
 
 
-class Named(Struct, frozen=True):
-    """A function or a custom tool."""
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool on offer. `custom` ones take plain text; `parameters` is the JSON Schema of the others' arguments."""
 
     name: str
+    description: str = ""
     parameters: dict[str, Any] | None = None
-
-
-class Tool(Struct, frozen=True):
-    """A tool on offer, or one named by `tool_choice`: one of the two is there, by `type`."""
-
-    type: str = "function"
-    function: Named | None = None
-    custom: Named | None = None
+    custom: bool = False
+    mark: str | None = None
 
     @property
-    def named(self) -> Named:
-        """Its name and parameters."""
-        return self.function or self.custom or Named("")
+    def tokens(self) -> int:
+        """What it costs to describe it."""
+        return count(self.name) + count(self.description) + count_json(self.parameters or {})
 
 
-class AllowedTools(Struct, frozen=True):
-    """The part of the tools that may be used, and whether one must be."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Whether tools may be called: none, auto, required or named; `only` these, where that is not None."""
 
-    mode: str
-    tools: list[Tool]
-
-
-class ToolChoice(Tool, frozen=True):
-    """`tool_choice` in its object form."""
-
-    allowed_tools: AllowedTools | None = None
-
-
-class JsonSchema(Struct, frozen=True):
-    """The schema that a reply has to satisfy."""
-
-    schema: dict[str, Any] = {}
-
-
-class ResponseFormat(Struct, frozen=True):
-    """`type` is text, json_object or json_schema."""
-
-    type: str
-    json_schema: JsonSchema = JsonSchema()
-
-
-class StreamOptions(Struct, frozen=True):
-    """Whether the stream ends with its usage."""
-
-    include_usage: bool | None = None
-
-
-class Chat(Struct, frozen=True):
-    """The fields of `POST /v1/chat/completions` that change the reply (protocols 1.2.1)."""
-
-    model: str
-    messages: Annotated[list[Message], Meta(min_length=1)]
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    max_completion_tokens: Bound | None = None
-    max_tokens: Bound | None = None
-    n: Annotated[int, Meta(ge=1, le=128)] | None = None
-    stop: str | list[str] | None = None
-    response_format: ResponseFormat | None = None
-    tools: list[Tool] | None = None
-    tool_choice: str | ToolChoice | None = None
-    parallel_tool_calls: bool | None = None
-    reasoning_effort: str | None = None
-
-    @property
-    def bound(self) -> int | None:
-        """The most completion tokens of one choice."""
-        return self.max_completion_tokens or self.max_tokens
-
-    @property
-    def stops(self) -> list[str]:
-        """The stop sequences."""
-        return [self.stop] if isinstance(self.stop, str) else self.stop or []
+    mode: Literal["none", "auto", "required", "named"] = "auto"
+    only: frozenset[str] | None = None
+    parallel: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request: typed, as it came, and the twenty hexadecimal digits that stand for it.
+    """A request.
 
-    A request and the same one streamed have the same digits, hence the same ids in their replies.
+    `bound` is the most tokens of one reply, `count` how many replies; `wants` is None for plain text, "json" for any
+    JSON object, else the schema that the reply has to satisfy. `thinks` says whether the model thinks before it
+    answers, `shows` whether the caller gets to read it. `chances` is None where nobody wants to know how likely each
+    token was, else of how many alternatives too. `identity` is twenty hexadecimal digits that stand for the request:
+    the same ones when it is streamed, hence the same ids in both answers.
     """
 
-    chat: Chat
-    body: dict[str, Any]
+    turns: tuple[Turn, ...]
     identity: str
+    stream: bool = False
+    tools: tuple[Tool, ...] = ()
+    choice: Choice = field(default_factory=Choice)
+    bound: int | None = None
+    stops: tuple[str, ...] = ()
+    count: int = 1
+    wants: dict[str, Any] | Literal["json"] | None = None
+    thinks: bool = False
+    shows: bool = True
+    chances: int | None = None
+
+    @property
+    def latest(self) -> tuple[Part, ...]:
+        """All that the user and the tools said since the assistant's last turn; empty when the assistant's is last."""
+        parts: list[Part] = []
+        for turn in reversed(self.turns):
+            if turn.role == "assistant":
+                break
+            if turn.role == "user":
+                parts[:0] = turn.parts
+        return tuple(parts)
+
+    @property
+    def tokens(self) -> int:
+        """What the whole prompt costs."""
+        return sum(tokens for tokens, _, _ in self.steps())
+
+    def steps(self) -> Iterator[tuple[int, str | None, bool]]:
+        """The prompt as a cache sees it, tools first: tokens, mark behind them, and whether they were there before.
+
+        They were there before the assistant's last turn, that is in the request that this one continues.
+        """
+        spoken = [at for at, turn in enumerate(self.turns) if turn.role == "assistant"]
+        past = spoken[-1] if spoken else -1
+        for tool in self.tools:
+            yield tool.tokens, tool.mark, past >= 0
+        if isinstance(self.wants, dict):
+            yield count_json(self.wants), None, past >= 0
+        for at, turn in enumerate(self.turns):
+            yield turn.tokens, None, at <= past
+            for part in turn.parts:
+                yield part.tokens, part.mark, at <= past
 
 
-def read(data: bytes) -> Asked:
-    """Read a body. Raises `ValueError` with the reason, and with the place of the fault where there is one."""
-    try:
-        body = msgspec.json.decode(data, type=dict[str, Any])
-        chat = msgspec.convert(body, Chat)
-    except RecursionError:
-        raise ValueError("the body is nested too deeply") from None
-    same = {name: value for name, value in body.items() if name not in ("stream", "stream_options")}
-    digest = hashlib.sha256(msgspec.json.encode(same, order="deterministic"))
-    return Asked(chat, body, digest.hexdigest()[:20])
+def merged(turns: Iterable[Turn]) -> tuple[Turn, ...]:
+    """`turns` with those that follow one of the same role joined to it."""
+    joined: list[Turn] = []
+    for turn in turns:
+        if joined and joined[-1].role == turn.role:
+            turn = Turn(turn.role, (*joined.pop().parts, *turn.parts))
+        joined.append(turn)
+    return tuple(joined)
+
+
+def texts(parts: Iterable[Part]) -> str:
+    """The text among `parts`, joined by spaces."""
+    return " ".join(part.text for part in parts if part.kind == "text")
+
+
+def identify(body: dict[str, Any], *, but: tuple[str, ...] = ("stream", "stream_options")) -> str:
+    """Twenty hexadecimal digits for a body, the same whatever it says in the fields `but`."""
+    same = {name: value for name, value in body.items() if name not in but}
+    return hashlib.sha256(msgspec.json.encode(same, order="deterministic")).hexdigest()[:20]
+
+
+def written(value: Any) -> str:
+    """A value as JSON."""
+    return msgspec.json.encode(value).decode()
+
+
+def count_json(value: Any) -> int:
+    """Tokens of a value written as JSON."""
+    return count(written(value))

@@ -12,7 +12,7 @@ from nexusflow.simulator.http import Request
 
 REMEMBERED = 1000
 REMEMBERED_BYTES = 64 * 1024 * 1024
-SECRET_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+SECRETS = ("authorization", "x-api-key", "api-key", "x-goog-api-key", "key")
 
 
 @dataclass(slots=True)
@@ -40,6 +40,7 @@ class Visit:
             "connection": self.connection,
             "method": self.request.method,
             "path": self.request.path,
+            "query": _redacted(self.request.query),
             "headers": _redacted(self.request.headers),
             "body": body,
             "body_bytes": len(self.request.body),
@@ -74,5 +75,5 @@ class History:
         self._bytes = 0
 
 
-def _redacted(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: f"...{value[-4:]}" if name in SECRET_HEADERS else value for name, value in headers.items()}
+def _redacted(named: Mapping[str, str]) -> dict[str, str]:
+    return {name: f"...{value[-4:]}" if name in SECRETS else value for name, value in named.items()}

@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import cast
+from urllib.parse import parse_qsl
 
 MAX_HEAD = 64 * 1024
 MAX_BODY = 64 * 1024 * 1024
-REASONS = {status.value: status.phrase for status in HTTPStatus}
+REASONS = {**{status.value: status.phrase for status in HTTPStatus}, 529: "Overloaded"}
 LOG = logging.getLogger(__name__)
 
 _numbers = itertools.count(1)
@@ -20,10 +21,14 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, whole. Header names are in lower case; a repeated header is joined by commas."""
+    """One request, whole. Header names are in lower case; a repeated header is joined by commas.
+
+    `query` has the last value of each of its names.
+    """
 
     method: str
     path: str
+    query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
 
@@ -136,7 +141,8 @@ class Connection(asyncio.Protocol):
             headers[name] = f"{headers[name]}, {value.strip()}" if name in headers else value.strip()
         if headers.get("expect", "").lower() == "100-continue":
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return Request(method, target.partition("?")[0], headers, await self._read_body(headers))
+        path, _, query = target.partition("?")
+        return Request(method, path, dict(parse_qsl(query)), headers, await self._read_body(headers))
 
     async def _read_body(self, headers: Mapping[str, str]) -> bytes:
         try:

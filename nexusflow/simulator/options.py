@@ -22,6 +22,9 @@ class Options(Struct, frozen=True):
     status: Literal[301, 302, 303, 307, 308] = 302
     kind: Literal["negative", "absurd", "text", "cached"] = "negative"  # what is wrong with the usage
     comments: Annotated[int, Meta(ge=0, le=1_000_000)] = 0  # comment lines ahead of the first event
+    cached: Annotated[int, Meta(ge=0)] = 0  # prompt tokens read from a cache, whatever the request marks
+    written: Annotated[int, Meta(ge=0)] = 0  # prompt tokens written to a cache, whatever the request marks
+    redacted: bool = False  # thinking that Anthropic hands out only in redacted form
 
 
 def read_options(text: str, takes: Mapping[str, Any]) -> Options:

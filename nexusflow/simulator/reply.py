@@ -2,88 +2,105 @@
 
 import base64
 import binascii
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Literal
 
 import msgspec
 
-from nexusflow.simulator.asked import Asked, Chat
+from nexusflow.simulator.asked import Asked, Part, texts
 from nexusflow.simulator.instance import instance
-from nexusflow.simulator.tokens import count, count_prompt, pieces
+from nexusflow.simulator.tokens import count, pieces
 from nexusflow.simulator.tools import ToolCall, call_tools
 
 MARK = "[simulated]"
+THOUGHT = f"{MARK} The user asks; I echo."
+REFUSAL = f"{MARK} I will not answer that."
 ECHO_CHARACTERS = 2000
 EVENT_BYTES = 4
+
+Finish = Literal["end", "stop", "length", "tools", "refusal", "filter"]
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One choice before it takes a wire form."""
+    """One choice before it takes a wire form.
+
+    `finish` says why it ends: end, stop (at the sequence `stopped`), length, tools, refusal (`text` says so) or filter
+    (`text` was cut off by the vendor).
+    """
 
     text: str
-    reasoning: str
-    calls: tuple[ToolCall, ...]
-    finish: str
+    thought: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    finish: Finish = "end"
+    stopped: str | None = None
+
+    @property
+    def spoken(self) -> int:
+        """Its tokens, without those of the thought."""
+        return count(self.text) + sum(count(call.name) + count(call.payload) for call in self.calls)
 
 
 def reply(
-    asked: Asked, choice: int, *, size: int | None = None, events: int | None = None, thinks: bool = False
+    asked: Asked, choice: int = 0, *, size: int | None = None, events: int | None = None, ending: str = ""
 ) -> Reply:
-    """The reply of one choice. Plain text has `size` bytes where that is given, and enough for `events` deltas."""
-    chat = asked.chat
-    reasoning = f"{MARK} The user asks; I echo." if thinks and chat.reasoning_effort != "none" else ""
+    """The reply of one choice. Plain text has `size` bytes where that is given, and enough for `events` deltas.
+
+    `ending` is refusal or filter for a model that refuses or is cut off by a filter.
+    """
+    thought = THOUGHT if asked.thinks else ""
+    if ending == "refusal":
+        return _bounded(Reply(REFUSAL, thought, finish="refusal"), asked.bound)
     calls = call_tools(asked, choice)
     if calls:
-        return _bounded(Reply("", reasoning, calls, "tool_calls"), chat.bound)
-    text = _text(chat, choice)
-    if chat.response_format is None or chat.response_format.type == "text":
+        return _bounded(Reply("", thought, calls, "tools"), asked.bound)
+    text = _text(asked, choice)
+    if asked.wants is None:
         short = events is not None and len(text) < events
         text = _resized(text, (events or 0) * EVENT_BYTES if size is None and short else size)
-    for stop in filter(None, chat.stops):
-        text = text.partition(stop)[0]
-    return _bounded(Reply(text, reasoning, (), "stop"), chat.bound)
+    if ending == "filter":
+        return _bounded(Reply(text[: len(text) // 2], thought, finish="filter"), asked.bound)
+    found = [(text.find(stop), stop) for stop in asked.stops if stop and stop in text]
+    if found:
+        end, stop = min(found)
+        return _bounded(Reply(text[:end], thought, finish="stop", stopped=stop), asked.bound)
+    return _bounded(Reply(text, thought), asked.bound)
 
 
-def usage(asked: Asked, replies: list[Reply]) -> dict[str, Any]:
-    """The usage object: reasoning lies inside completion tokens, and the total is the sum (protocols 1.2.5)."""
-    reasoning = sum(count(one.reasoning) for one in replies)
-    spoken = sum(count(one.text) + sum(_cost(call) for call in one.calls) for one in replies)
-    prompt = count_prompt(asked.body)
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": spoken + reasoning,
-        "total_tokens": prompt + spoken + reasoning,
-        "prompt_tokens_details": {"cached_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": reasoning},
-    }
-
-
-def _text(chat: Chat, choice: int) -> str:
-    wanted = chat.response_format
-    if wanted is not None and wanted.type == "json_schema":
-        return msgspec.json.encode(instance(wanted.json_schema.schema)).decode()
-    said = _said(chat)
+def _text(asked: Asked, choice: int) -> str:
+    if isinstance(asked.wants, dict):
+        return msgspec.json.encode(instance(asked.wants)).decode()
     mark = f"{MARK} (choice {choice})" if choice else MARK
-    text = f"{mark} {said}"
-    if wanted is not None and wanted.type == "json_object":
-        return msgspec.json.encode({"simulated": True, "reply": text}).decode()
-    return text
+    text = f"{mark} {' '.join(_said(asked))}"
+    return msgspec.json.encode({"simulated": True, "reply": text}).decode() if asked.wants == "json" else text
 
 
-def _said(chat: Chat) -> str:
-    last = chat.messages[-1]
-    if last.role == "tool":
-        results = []
-        for message in reversed(chat.messages):
-            if message.role != "tool":
-                break
-            results.append(message.text)
-        return f"The tool answered: {_echo('; '.join(reversed(results)))}"
-    images = [_describe(url) for url in last.images]
-    many = "1 image" if len(images) == 1 else f"{len(images)} images"
-    seen = f" I see {many}: {', '.join(images)}." if images else ""
-    return f"You said: {_echo(last.text)}.{seen}"
+def _said(asked: Asked) -> Iterator[str]:
+    """The sentences of the echo."""
+    latest = asked.latest
+    if not latest and asked.turns and asked.turns[-1].role == "assistant":
+        yield f"I go on from: {_echo(texts(asked.turns[-1].parts))}."
+        return
+    results = [part for part in latest if part.kind == "result"]
+    said, media = texts(latest), list(_media(latest))
+    if results:
+        more = "." if said.strip() or media else ""
+        yield f"The tool answered: {_echo('; '.join(texts(part.parts) for part in results))}{more}"
+    if said.strip() or not results:
+        yield f"You said: {_echo(said)}."
+    for kind, verb in (("image", "see"), ("file", "hold")):
+        found = [_describe(part.text) for part in media if part.kind == kind]
+        if found:
+            yield f"I {verb} {len(found)} {kind}{'' if len(found) == 1 else 's'}: {', '.join(found)}."
+
+
+def _media(parts: Iterable[Part]) -> Iterator[Part]:
+    """The images and files among `parts`, those in results of tools too."""
+    for part in parts:
+        if part.kind in ("image", "file"):
+            yield part
+        yield from _media(part.parts)
 
 
 def _echo(text: str) -> str:
@@ -112,10 +129,10 @@ def _resized(text: str, size: int | None) -> str:
 
 
 def _bounded(whole: Reply, bound: int | None) -> Reply:
-    """`whole` within `bound` tokens: reasoning spends first, as with a real provider, then text, then calls."""
+    """`whole` within `bound` tokens: thinking spends first, as with a real provider, then text, then calls."""
     if bound is None:
         return whole
-    reasoning, left = _cut(whole.reasoning, bound)
+    thought, left = _cut(whole.thought, bound)
     text, left = _cut(whole.text, left)
     calls = []
     for call in whole.calls:
@@ -124,15 +141,11 @@ def _bounded(whole: Reply, bound: int | None) -> Reply:
             break
         payload, left = _cut(call.payload, left)
         calls.append(replace(call, payload=payload))
-    kept = Reply(text, reasoning, tuple(calls), whole.finish)
-    return kept if kept == whole else replace(kept, finish="length")
+    kept = replace(whole, thought=thought, text=text, calls=tuple(calls))
+    return kept if kept == whole else replace(kept, finish="length", stopped=None)
 
 
 def _cut(text: str, tokens: int) -> tuple[str, int]:
     """The first `tokens` tokens of `text`, and how many of them it left over."""
     found = count(text)
     return (text, tokens - found) if found <= tokens else ("".join(pieces(text)[:tokens]), 0)
-
-
-def _cost(call: ToolCall) -> int:
-    return count(call.name) + count(call.payload)

@@ -35,8 +35,8 @@ def running_simulator() -> Iterator[str]:
 def received(address: str) -> list[dict[str, Any]]:
     """The last requests that reached the simulated provider at `address`, oldest first.
 
-    Each has `method`, `path`, `headers` (secrets shortened), `body`, `body_bytes`, `connection` (a number), `ended`
-    (open, complete, client_left or error) and `seconds` (from its start to its end, None while open).
+    Each has `method`, `path`, `query` and `headers` (secrets shortened), `body`, `body_bytes`, `connection` (a number),
+    `ended` (open, complete, client_left or error) and `seconds` (from its start to its end, None while open).
     """
     with urllib.request.urlopen(f"{address}/_simulator/requests", timeout=10) as answer:  # noqa: S310  # the caller's
         return msgspec.json.decode(answer.read(), type=list[dict[str, Any]])

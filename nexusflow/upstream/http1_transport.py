@@ -34,7 +34,8 @@ class Http1Transport:
         connection: Connection | None = None
         try:
             connection = self._reuse() or await self._connect(call)
-            await connection.request(b"%bcontent-length: %d\r\n\r\n" % (call.target.head, len(call.body)), call.body)
+            head = b"%b%bcontent-length: %d\r\n\r\n" % (call.target.head, call.extra, len(call.body))
+            await connection.request(head, call.body)
         except BaseException:
             if connection is not None:
                 connection.abort()

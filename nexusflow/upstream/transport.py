@@ -44,11 +44,15 @@ class Target(Struct, frozen=True):
 
 
 class Outgoing(Struct, frozen=True):
-    """One POST. `connect_seconds` covers DNS, TCP and TLS together."""
+    """One POST. `connect_seconds` covers DNS, TCP and TLS together.
+
+    `extra` is whole header lines of this call alone, from values that are known to hold no line break.
+    """
 
     target: Target
     body: bytes
     connect_seconds: float
+    extra: bytes = b""
 
 
 def target(url: str, headers: Mapping[str, str]) -> Target:

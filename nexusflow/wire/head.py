@@ -1,16 +1,27 @@
-"""What a request's header block says, read in one pass and before any of its body."""
+"""What a request's header block says, read in one pass and before any of its body.
 
-from collections.abc import Iterable
+Credentials (contract 2.1, protocols 1.1): `x-api-key`, `x-goog-api-key` and `Authorization: Bearer` count on every
+address, whichever SDK sends them, and `?key=` on Gemini's addresses, where `gateway.query_key` allows it. The same key
+may come twice; two different ones are refused (SEC-56).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
 from nexusflow.ir.errors import Kind, RequestRefused, refuse
+from nexusflow.ir.plan import Server
 
 MAX_HEADER_BYTES = 8 * 1024
 MAX_HEAD_BYTES = 32 * 1024
 
 _SINGLE = frozenset((b"authorization", b"host", b"content-type", b"content-length", b"x-api-key", b"x-goog-api-key"))
 _WANTED = _SINGLE | {b"content-encoding"}
+
+Headers = Iterable[tuple[bytes, bytes]]
+"""A header block. ASGI servers hand it over as a list, which can be searched again."""
 
 
 class Head(Struct):
@@ -19,9 +30,27 @@ class Head(Struct):
     credential: bytes | None
     content_length: int | None
     content_encoding: bytes | None
+    headers: Headers = ()
+
+    def first(self, name: bytes) -> bytes | None:
+        """The first value of a header that only some protocols look at (`anthropic-version`, `x-goog-api-client`).
+
+        Searched when asked for: most requests never are, and reading them all in advance would cost every one.
+        """
+        return next((value for found, value in self.headers if found == name), None)
+
+    def every(self, name: bytes) -> list[bytes]:
+        """All values of a header that may repeat and list several things in one value, such as `anthropic-beta`."""
+        return [
+            item
+            for found, value in self.headers
+            if found == name
+            for part in value.split(b",")
+            if (item := part.strip())
+        ]
 
 
-def inspect(headers: Iterable[tuple[bytes, bytes]], max_headers: int) -> Head:
+def inspect(headers: Headers, max_headers: int) -> Head:
     """Read the headers that matter; header names arrive in lower case.
 
     Raises `RequestRefused`: too many or too large headers (431, C-15), a repeated Authorization, Host or Content-Type
@@ -48,7 +77,33 @@ def inspect(headers: Iterable[tuple[bytes, bytes]], max_headers: int) -> Head:
         credential=_credential(seen),
         content_length=int(length) if length is not None and length.isdigit() else None,
         content_encoding=seen.get(b"content-encoding"),
+        headers=headers,
     )
+
+
+def query_credential(scope: Mapping[str, Any], server: Server) -> bytes | None:
+    """The key in `?key=`, for Gemini's addresses only; None without one, or where the gateway does not take it there.
+
+    Raises `RequestRefused` (400) when the query names two different ones.
+    """
+    query: bytes = scope.get("query_string", b"")
+    if not server.query_key or b"key" not in query:
+        return None
+    found = {value.strip() for name, value in parse_qsl(query.decode("latin-1")) if name == "key" and value.strip()}
+    if len(found) > 1:
+        raise _conflict()
+    return found.pop().encode() if found else None
+
+
+def gemini_credential(head: Head, scope: Mapping[str, Any], server: Server) -> bytes | None:
+    """The key of a call to one of Gemini's addresses, from its headers or its query.
+
+    Raises `RequestRefused` (400) when both have one and they differ (SEC-56).
+    """
+    asked = query_credential(scope, server)
+    if asked is not None and head.credential is not None and asked != head.credential:
+        raise _conflict()
+    return head.credential or asked
 
 
 def _credential(seen: dict[bytes, bytes]) -> bytes | None:
@@ -62,8 +117,12 @@ def _credential(seen: dict[bytes, bytes]) -> bytes | None:
     if not found:
         return None
     if any(key != found[0] for key in found):
-        raise refuse(Kind.PARAM, "two different credentials in one request", code="conflicting_credentials")
+        raise _conflict()
     return found[0]
+
+
+def _conflict() -> RequestRefused:
+    return refuse(Kind.PARAM, "two different credentials in one request", code="conflicting_credentials")
 
 
 def _too_large(what: str) -> RequestRefused:

@@ -51,8 +51,43 @@ class Splitter:
         self._started = True
         return found
 
+    def named(self, piece: bytes) -> list[bytes] | None:
+        """The data of every event when `piece` is whole events of one `event: ` and one `data: ` line each.
+
+        The twin of `plain` for the protocols that name their events; None as there.
+        """
+        if self._tail or self._carriage or not piece.startswith(b"event: ") or not piece.endswith(b"\n\n"):
+            return None
+        blocks = piece[7:-2].split(b"\n\nevent: ")
+        if piece.count(b"\n") != 3 * len(blocks) or b"\r" in piece:
+            return None
+        found = []
+        for block in blocks:
+            _, mark, data = block.partition(b"\ndata: ")
+            if not mark:
+                return None
+            found.append(data)
+        self._started = True
+        return found
+
+    def plain_crlf(self, piece: bytes) -> list[bytes] | None:
+        """As `plain`, for lines that end in CRLF, as Google writes them."""
+        if self._tail or self._carriage or not piece.startswith(b"data: ") or not piece.endswith(b"\r\n\r\n"):
+            return None
+        data = piece[6:-4]
+        if b"\n" not in data and b"\r" not in data:
+            self._started = True
+            return [data]
+        found = data.split(b"\r\n\r\ndata: ")
+        if piece.count(b"\n") != 2 * len(found) or piece.count(b"\r") != 2 * len(found):
+            return None
+        self._started = True
+        return found
+
     def feed(self, piece: bytes) -> list[Event]:
         """Events completed by `piece`, in order. Raises `EventTooLarge`."""
+        if not piece:
+            return []
         tail = self._tail
         if tail and self._started and not self._carriage and b"\n" not in piece and b"\r" not in piece:
             # A long line in many pieces, such as an image: searching it anew each time would cost its square.

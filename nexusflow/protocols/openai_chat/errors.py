@@ -1,11 +1,12 @@
 """Errors in OpenAI's envelope: ours to the client, a provider's to our canonical form (reliability 1.7, U-16 ff.)."""
 
-import re
 from typing import Any
 
 import msgspec
 
 from nexusflow.ir.errors import Kind, Problem
+from nexusflow.protocols.common import provider_errors
+from nexusflow.protocols.common.provider_errors import Said
 from nexusflow.protocols.openai_chat.wire import ErrorBody
 
 # Kind: (status, error.type, error.code). The reliability table, column "OpenAI".
@@ -32,9 +33,6 @@ TABLE: dict[Kind, tuple[int, str, str | None]] = {
     Kind.STORE: (503, "server_error", "store_unavailable"),
     Kind.TIMEOUT: (504, "server_error", "upstream_timeout"),
 }
-MAX_PROVIDER_TEXT = 500
-_CONTEXT_WORDS = re.compile(r"context.{0,3}length|maximum context|too many tokens|prompt is too long", re.IGNORECASE)
-_SECRET = re.compile(r"\b(?:sk|pk|rk|gsk|xai|key)[-_][A-Za-z0-9_*-]{6,}|\bBearer [^\s\"']+|https?://[^\s\"'<>]+")
 
 
 class _Body(msgspec.Struct, frozen=True):
@@ -52,8 +50,8 @@ def status(problem: Problem) -> int:
     return problem.status or TABLE[problem.kind][0]
 
 
-def envelope(problem: Problem) -> bytes:
-    """The JSON body of `problem`: `{"error": {message, type, param, code}}`."""
+def envelope(problem: Problem, request_id: str = "") -> bytes:
+    """The JSON body of `problem`: `{"error": {message, type, param, code}}`. It has no place for `request_id`."""
     _, type_, code = TABLE[problem.kind]
     return msgspec.json.encode(
         {
@@ -67,43 +65,21 @@ def envelope(problem: Problem) -> bytes:
     )
 
 
-def event(problem: Problem) -> bytes:
+def event(problem: Problem, request_id: str = "") -> bytes:
     """`problem` inside a stream that has begun: one event, after which no `[DONE]` may follow (protocols 1.10.3)."""
-    return b"data: " + envelope(problem) + b"\n\n"
+    return b"data: " + envelope(problem, request_id) + b"\n\n"
 
 
 def read(http_status: int, body: bytes, retry_after: int | None = None) -> Problem:
-    """A provider's refusal in canonical form.
-
-    Only the text of a 400-class refusal, which speaks of the caller's own request, is passed on, redacted and bounded.
-    Our credential's failures are never shown as the caller's (U-24), and neither are the provider's other errors (G56).
-    """
-    error = _provider_error(body)
-    code = error.code if isinstance(error.code, str) else None
-    if http_status in (400, 413, 422):
-        return _callers_fault(http_status, error, code)
-    if http_status == 429:
-        return Problem(
-            kind=Kind.RATE,
-            message="The provider's rate limit is reached. Try again later.",
-            retry_after=max(1, min(retry_after if retry_after is not None else 1, 120)),
-        )
-    if http_status in (503, 529):
-        return Problem(kind=Kind.BUSY, message="The provider is overloaded. Try again later.", retry_after=2)
-    if http_status in (401, 403):
-        return Problem(kind=Kind.UPSTREAM, message="The provider refused the gateway's own credential.")
-    if http_status == 404:
-        return Problem(kind=Kind.UPSTREAM, message="The provider does not know this model or address.")
-    if http_status in (408, 504):
-        return Problem(kind=Kind.TIMEOUT, message="The provider reported a timeout.")
-    return Problem(kind=Kind.UPSTREAM, message=f"The provider failed with status {http_status}.")
+    """A provider's refusal in canonical form, whatever its body: other JSON, text, HTML or nothing (T106)."""
+    return provider_errors.problem(http_status, _said(_provider_error(body)), retry_after)
 
 
 def read_in_band(raw: bytes, http_status: int = 200) -> Problem:
     """An error object inside a 200 answer or a stream, mapped by its inner code as if that were the status (U-16)."""
     try:
         found = _decode_error(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return read(502, b"")
     error = ErrorBody(message=found) if isinstance(found, str) else found
     return read(_inner_status(error, http_status), msgspec.json.encode({"error": error}))
@@ -141,27 +117,11 @@ _BY_WORD = {
 }
 
 
-def _callers_fault(http_status: int, error: ErrorBody, code: str | None) -> Problem:
-    message = error.message if isinstance(error.message, str) and error.message else "The provider refused the request."
-    kind = Kind.SIZE if http_status == 413 else Kind.PARAM
-    if code == "context_length_exceeded" or _CONTEXT_WORDS.search(message):
-        kind = Kind.CONTEXT
-    elif code in ("content_policy_violation", "content_filter", "moderation_blocked"):
-        kind = Kind.CONTENT
-    known = kind in (Kind.CONTEXT, Kind.CONTENT)
-    return Problem(
-        kind=kind,
-        message=redact(message),
-        param=error.param if isinstance(error.param, str) else None,
-        code=None if known else code,
-        type=error.type if isinstance(error.type, str) and not known else None,
-        status=http_status if kind in (Kind.PARAM, Kind.SIZE) else None,
-    )
-
-
-def redact(text: str) -> str:
-    """Provider text without keys and addresses, on one line, at most 500 characters (G56)."""
-    return _SECRET.sub("[redacted]", " ".join(text.split()))[:MAX_PROVIDER_TEXT]
+def _said(error: ErrorBody) -> Said:
+    """The members that have the type they should have."""
+    given = (error.message, error.type, error.code, error.param)
+    message, type_, code, param = (value if isinstance(value, str) and value else None for value in given)
+    return Said(message=message, type=type_, code=code, param=param)
 
 
 def _provider_error(body: bytes) -> ErrorBody:

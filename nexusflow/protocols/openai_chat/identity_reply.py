@@ -5,7 +5,9 @@ import re
 from msgspec import Raw
 
 from nexusflow.ir.errors import Kind, Problem, RequestRefused, refuse
+from nexusflow.ir.usage import Usage
 from nexusflow.protocols.openai_chat import errors
+from nexusflow.protocols.openai_chat import usage as usage_form
 from nexusflow.wire import jsonedit
 
 _EMPTY = re.compile(rb"\[\s*\]").fullmatch
@@ -33,3 +35,8 @@ def relabel(body: bytes, public_model: Raw) -> bytes:
         return body
     fields["model"] = public_model
     return jsonedit.join(fields)
+
+
+def usage(body: bytes) -> Usage | None:
+    """What the answer says it used; None when it says nothing."""
+    return usage_form.find(body)

@@ -5,13 +5,17 @@ held back. What a truncated or broken stream means is decided here: a `problem`,
 Sans-I/O: bytes in, bytes out.
 """
 
+from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Raw
 
 from nexusflow.ir.errors import Kind, Problem
+from nexusflow.ir.usage import Usage
 from nexusflow.protocols.openai_chat import errors
+from nexusflow.protocols.openai_chat import usage as usage_form
 from nexusflow.protocols.openai_chat.wire import ChoiceStart, ChunkPeek, FirstChunkPeek
 from nexusflow.wire import jsonedit, sse
 
@@ -34,6 +38,8 @@ class IdentityStream:
     __slots__ = (
         "_finished",
         "_hide_usage",
+        "_last",
+        "_metered",
         "_names",
         "_opened",
         "_public",
@@ -43,9 +49,11 @@ class IdentityStream:
         "problem",
     )
 
-    def __init__(self, public_model: Raw, *, hide_usage: bool) -> None:
+    def __init__(self, public_model: Raw, *, hide_usage: bool = False) -> None:
         self._public = bytes(public_model)
         self._hide_usage = hide_usage
+        self._metered = b""
+        self._last: deque[bytes] = deque(maxlen=4)  # from the finish on, where dialects hide their usage
         self._splitter = sse.Splitter()
         self._names: dict[str, tuple[bytes, bytes]] = {}
         self._opened: set[int] = set()
@@ -105,8 +113,7 @@ class IdentityStream:
                 if piece.count(b'"model"') != len(peeks) or piece.count(old) != len(peeks):
                     return None
                 piece = piece.replace(old, new)
-        for peek in peeks:
-            self._note(peek)
+        self._note(peeks, found)
         if last is not None and not self._finished and not self.meaningful:
             return None  # the careful way says what an end without any content means (U-34)
         self.done = last is not None
@@ -149,26 +156,43 @@ class IdentityStream:
             self.problem = _MALFORMED
             return None
         if peek.error is not None:
+            if peek.usage is not None:
+                self._meter(peek.usage, data)
             self.problem = errors.read_in_band(msgspec.json.encode(peek.error))
             return None
-        if peek.choices:
-            self._note(peek)
-        elif self._hide_usage and peek.usage is not None:
+        self._note((peek,), (data,))
+        if not peek.choices and self._hide_usage and peek.usage is not None:
             return None
         if peek.model is None:
             return event.frame
         return self._relabel(event, data, peek.model)
 
-    def _note(self, peek: ChunkPeek) -> None:
-        for choice in peek.choices or ():
-            self._opened.add(choice.index)
-            if choice.finish_reason:  # some providers send an empty one with every event
-                self._finished.add(choice.index)
-                self.meaningful = True
-            elif not self.meaningful and isinstance(choice, ChoiceStart) and choice.delta:
-                self.meaningful = any(
-                    name != "role" and bytes(value) not in _EMPTY_VALUES for name, value in choice.delta.items()
-                )
+    def usage(self) -> Usage | None:
+        """What the provider said last that it used. Nothing is read of it before it is asked for here."""
+        found = (usage_form.find(data) for data in (*reversed(self._last), self._metered) if data)
+        return next((record for record in found if record is not None), None)
+
+    def _note(self, peeks: Sequence[ChunkPeek], found: Sequence[bytes]) -> None:
+        for peek in peeks:
+            for choice in peek.choices or ():
+                self._opened.add(choice.index)
+                if choice.finish_reason:  # some providers send an empty one with every event
+                    self._finished.add(choice.index)
+                    self.meaningful = True
+                elif not self.meaningful and isinstance(choice, ChoiceStart) and choice.delta:
+                    self.meaningful = any(
+                        name != "role" and bytes(value) not in _EMPTY_VALUES for name, value in choice.delta.items()
+                    )
+        if peeks[-1].usage is not None:
+            for peek, data in zip(peeks, found, strict=True):
+                self._meter(peek.usage, data)
+        if self._finished:
+            self._last.extend(found)
+
+    def _meter(self, told: Any, data: bytes) -> None:
+        """Remember the latest chunk that says its usage; zeros after numbers say nothing (T49)."""
+        if isinstance(told, dict) and (told.get("completion_tokens") or told.get("prompt_tokens")):
+            self._metered = data
 
     def _relabel(self, event: sse.Event, data: bytes, model: str) -> bytes:
         """Put the public model name in. The name's bytes are replaced where they stand if they stand there once."""

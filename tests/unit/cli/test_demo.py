@@ -38,7 +38,9 @@ def test_with_a_key_the_cheapest_real_model_is_asked(plan: Plan, monkeypatch: py
     assert {lane.provider for lane in model.lanes} == {"openai"}
     assert model.price is not None
     mine = [
-        one for one in plan.models if one.request is not None and any(lane.provider == "openai" for lane in one.lanes)
+        one
+        for one in plan.models
+        if "openai/chat-completions" in one.requests and any(lane.provider == "openai" for lane in one.lanes)
     ]
     cheapest = min(plan.prices[one.price].tokens.output for one in mine if one.price is not None)
     assert plan.prices[model.price].tokens.output == cheapest

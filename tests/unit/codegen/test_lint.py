@@ -288,7 +288,7 @@ def test_the_tables_of_parameters_match_the_request_struct() -> None:
 
 def test_a_provider_that_cannot_take_chat_is_reported_once_with_a_count() -> None:
     found = lint_fragment(
-        providers={"claude": {"protocol": "anthropic/messages"}},
+        providers={"claude": {"protocol": "dashscope/tasks"}},
         models={name: {"lanes": [{"provider": "claude"}]} for name in ("a", "b", "c")},
     )
     assert [(item.code, item.path) for item in found] == [("NF401", ("models", "a", "lanes", 0, "provider"))]
@@ -296,13 +296,13 @@ def test_a_provider_that_cannot_take_chat_is_reported_once_with_a_count() -> Non
 
 
 def test_one_lane_that_takes_chat_is_enough() -> None:
-    providers = {"openai": {}, "claude": {"protocol": "anthropic/messages"}}
+    providers = {"openai": {}, "claude": {"protocol": "dashscope/tasks"}}
     lanes = [{"provider": "claude"}, {"provider": "openai", "priority": 1}]
     assert not lint_fragment(providers=providers, models={"gpt": {"lanes": lanes}})
 
 
 def test_an_unserved_protocol_is_reported_once_with_a_count() -> None:
-    offers = {"supported_protocols": ["openai/chat-completions", "openai/responses"]}
+    offers = {"supported_protocols": ["openai/chat-completions", "nexusflow/tasks"]}
     found = lint_fragment(models={"a": offers, "b": offers})
     assert [(item.code, item.path) for item in found] == [("NF191", ("models", "a", "supported_protocols", 1))]
     assert "2 models" in found[0].message

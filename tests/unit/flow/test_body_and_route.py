@@ -4,13 +4,13 @@ import asyncio
 from collections import Counter
 from typing import Any, cast
 
-import msgspec
 import pytest
 
 from nexusflow.flow.body import ClientGone, read_body
 from nexusflow.flow.exchange import Exchange, Phase
 from nexusflow.flow.route import choose
 from nexusflow.flow.served import serve_models
+from nexusflow.ir.artifact import Artifact
 from nexusflow.ir.errors import Kind, RequestRefused
 from nexusflow.ir.plan import CredentialRef, Lane, Model, Plan, Provider, RequestBounds, Server
 from nexusflow.wire.head import Head
@@ -103,18 +103,16 @@ def plan(*lanes: Lane) -> Plan:
         )
         for name in ("a", "b", "locked")
     )
-    model = Model(
-        id="m/1", title="m", owner="t", category="language", lanes=lanes, protocols=(), request=0, aliases=("other",)
-    )
+    model = Model(id="m/1", title="m", owner="t", category="language", lanes=lanes, protocols=(), aliases=("other",))
     return Plan(server=Server(name="t"), surfaces=(), providers=providers, models=(model,))
 
 
 def lane(provider: str, **more: Any) -> Lane:
-    return Lane(path="p", provider=provider, model="up", **{"bridge": "identity", **more})
+    return Lane(path="p", provider=provider, model="up", **{"protocol": "openai/chat-completions", **more})
 
 
 def served(*lanes: Lane) -> Any:
-    by_name = serve_models(plan(*lanes), "/chat/completions", [msgspec.json.Decoder()], Nowhere())
+    by_name = serve_models(Artifact(plan(*lanes), ()), Nowhere())
     assert set(by_name) == {b'"m/1"', b'"other"'}
     assert by_name[b'"m/1"'] is by_name[b'"other"']
     return by_name[b'"m/1"']
@@ -123,7 +121,7 @@ def served(*lanes: Lane) -> Any:
 def test_the_lowest_priority_number_wins() -> None:
     model = served(lane("b", priority=1), lane("a", priority=0))
     assert {choose(model).provider.id for _ in range(50)} == {"a"}
-    target = choose(model).target
+    target = choose(model).upstreams["openai/chat-completions"].target
     assert (target.host, target.port) == ("127.0.0.1", 9)
     assert target.head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\n")
 
@@ -135,12 +133,12 @@ def test_weights_within_a_priority() -> None:
 
 
 def test_lanes_that_cannot_be_called_are_passed_over() -> None:
-    assert choose(served(lane("locked"), lane("a", bridge=None), lane("b", priority=7))).provider.id == "b"
+    assert choose(served(lane("locked"), lane("a", protocol=None), lane("b", priority=7))).provider.id == "b"
 
 
 def test_a_model_without_lanes_says_why() -> None:
     with pytest.raises(RequestRefused) as caught:
-        choose(served(lane("locked"), lane("a", bridge=None)))
+        choose(served(lane("locked"), lane("a", protocol=None)))
     problem = caught.value.problem
     assert (problem.kind, problem.param, problem.should_retry) == (Kind.UNAVAILABLE, "model", False)
     assert "NEXUSFLOW_TEST_NO_SUCH_VARIABLE" in problem.message

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nexusflow.ir.errors import Kind, Problem
+from nexusflow.protocols.common import provider_text
 from nexusflow.protocols.openai_chat import errors
 
 # The OpenAI column of the table.
@@ -143,7 +144,7 @@ def test_U16_errors_in_band_by_their_inner_code(raw: bytes, kind: Kind) -> None:
 )
 def test_G56_redaction(before: str, secret: str, after: str) -> None:
     """Whatever stands around it, set apart by a space; one line, and bounded."""
-    shown = errors.redact(f"{before} {secret} {after}")
+    shown = provider_text.redact(f"{before} {secret} {after}")
     assert secret.removeprefix("Bearer ") not in shown
     assert len(shown) <= 500
     assert "\n" not in shown

@@ -29,7 +29,7 @@ DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Narrow)
 
 
 def model(**more: Any) -> Model:
-    lane = Lane(path="p", provider="p", model="upstream", bridge="identity")
+    lane = Lane(path="p", provider="p", model="upstream", protocol="openai/chat-completions")
     return Model(id="m", title="m", owner="t", category="language", lanes=(lane,), protocols=(), **more)
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from nexusflow.ir.errors import Kind, RequestRefused
-from nexusflow.wire.head import MAX_HEAD_BYTES, MAX_HEADER_BYTES, inspect
+from nexusflow.ir.plan import Server
+from nexusflow.wire.head import MAX_HEAD_BYTES, MAX_HEADER_BYTES, gemini_credential, inspect
 from nexusflow.wire.ids import request_id
 
 Headers = list[tuple[bytes, bytes]]
@@ -78,3 +79,56 @@ def test_C24_request_ids_are_ulids_in_order_of_time() -> None:
     assert len(set(ids)) == 1000
     assert all(len(one) == 26 and not set(one) - set("0123456789ABCDEFGHJKMNPQRSTVWXYZ") for one in ids)
     assert [one[:10] for one in ids] == sorted(one[:10] for one in ids)
+
+
+def test_headers_of_one_protocol_are_found_when_asked_for() -> None:
+    head = inspect(
+        [
+            (b"anthropic-version", b"2023-06-01"),
+            (b"anthropic-beta", b"context-1m-2025-08-07, ,fast-mode-2026-02-01"),
+            (b"x-goog-api-client", b"google-genai-sdk/3.4.0"),
+            (b"anthropic-beta", b"compact-2026-09-04"),
+        ],
+        64,
+    )
+    assert head.first(b"anthropic-version") == b"2023-06-01"
+    assert head.first(b"x-goog-api-client") == b"google-genai-sdk/3.4.0"
+    assert head.every(b"anthropic-beta") == [b"context-1m-2025-08-07", b"fast-mode-2026-02-01", b"compact-2026-09-04"]
+    assert head.first(b"x-other") is None
+    assert head.every(b"x-other") == []
+
+
+ACCEPTS, REFUSES = Server(name="g", query_key=True), Server(name="g", query_key=False)
+
+
+def from_query(query: bytes, headers: Headers, server: Server = ACCEPTS) -> bytes | None:
+    return gemini_credential(inspect(headers, 64), {"query_string": query}, server)
+
+
+@pytest.mark.parametrize(
+    ("query", "headers", "credential"),
+    [
+        (b"key=abc", [], b"abc"),
+        (b"alt=sse&key=a%2Bc", [], b"a+c"),
+        (b"key=abc&key=abc", [], b"abc"),
+        (b"key=abc", [(b"x-goog-api-key", b"abc")], b"abc"),
+        (b"key=", [(b"x-goog-api-key", b"abc")], b"abc"),
+        (b"alt=sse", [(b"authorization", b"Bearer abc")], b"abc"),
+        (b"monkey=abc", [], None),
+        (b"", [], None),
+    ],
+)
+def test_L02_Gemini_addresses_take_the_key_in_the_query(query: bytes, headers: Headers, credential: bytes) -> None:
+    assert from_query(query, headers) == credential
+
+
+def test_SEC56_the_query_is_no_place_for_a_key_where_the_gateway_says_so() -> None:
+    assert from_query(b"key=abc", [], REFUSES) is None
+    assert from_query(b"key=abc", [(b"x-api-key", b"other")], REFUSES) == b"other"
+
+
+@pytest.mark.parametrize(("query", "headers"), [(b"key=a&key=b", []), (b"key=a", [(b"x-api-key", b"b")])])
+def test_SEC56_two_different_keys_are_refused_wherever_they_stand(query: bytes, headers: Headers) -> None:
+    with pytest.raises(RequestRefused) as caught:
+        from_query(query, headers)
+    assert caught.value.problem.code == "conflicting_credentials"

@@ -1,0 +1,238 @@
+"""One chat call over any client protocol: the steps in order, shared by the four chat surfaces.
+
+Where client and provider speak the same protocol the bytes pass through (identity lane); otherwise the call goes
+through the canonical chat (`nexusflow.flow.bridge`).
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from msgspec import Raw
+
+from nexusflow.endpoints.address import find_model, not_offered, require_post
+from nexusflow.endpoints.surface import Call, Surface
+from nexusflow.flow import apis, attempt, media, route, stream
+from nexusflow.flow.admit import admit
+from nexusflow.flow.body import read_body
+from nexusflow.flow.bridge import Bridge, refuse_losses
+from nexusflow.flow.client import Header, answer
+from nexusflow.flow.exchange import Phase
+from nexusflow.flow.served import RESPONSES, ByName, Offer, ServedLane, ServedModel
+from nexusflow.ir.artifact import Artifact
+from nexusflow.ir.chat import ChatCall, Origin
+from nexusflow.ir.loss import Losses
+from nexusflow.ir.reply import Asked
+from nexusflow.keys.model import Key
+from nexusflow.protocols.common import checks, envelope
+from nexusflow.protocols.dialect import Dialect, Tap
+from nexusflow.protocols.dialects import DIALECTS
+from nexusflow.runtime import Runtime
+from nexusflow.wire.head import inspect
+from nexusflow.wire.jsonedit import Fields
+
+SIMULATED: Header = (b"x-nexusflow-simulated", b"true")
+ESTIMATED: Header = (b"x-nexusflow-estimated", b"tokens")
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A client's request as received. `streams` is None where the body says it."""
+
+    key: Key
+    body: bytes
+    fields: Fields
+    name: Raw | None
+    streams: bool | None = None
+    state: object = None
+    """What a protocol that keeps state has to know until the answer is there."""
+
+
+@dataclass(slots=True)
+class Routed:
+    """A request that may be sent: its model, its lane, and whether its answer is streamed."""
+
+    incoming: Incoming
+    wanted: Any
+    served: ServedModel
+    offer: Offer
+    lane: ServedLane
+    streams: bool
+    extra: bytes = b""
+    losses: Losses = field(default_factory=Losses)
+
+
+class Conversation(Surface):
+    """Base of the chat surfaces. A subclass names its dialect and paths, and overrides what its protocol adds."""
+
+    dialect: Dialect
+    paths: frozenset[bytes] = frozenset()
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+        self.bounds = artifact.plan.server.request
+        self.models: ByName = {}
+        self.errors = self.dialect.errors
+
+    def bind(self, runtime: Runtime) -> None:
+        """See `Surface.bind`; also opens the connection pools that the models need."""
+        super().bind(runtime)
+        self.models = runtime.catalogue(self.artifact)
+
+    async def serve(self, call: Call) -> None:
+        """Admit, read, validate, route, and answer as JSON or as a stream."""
+        require_post(call, self.paths)
+        await self.converse(call, await self.receive(call))
+
+    async def receive(self, call: Call) -> Incoming:
+        """The caller and the body."""
+        head = inspect(call.scope["headers"], self.bounds.max_headers)
+        key = admit(head.credential, self.runtime.keys)
+        body = await read_body(call.exchange, head, call.receive, self.bounds)
+        fields = checks.parse(body, self.dialect.identity_request.MONEY_FIELDS)
+        return Incoming(key, body, fields, fields.get("model"))
+
+    async def converse(self, call: Call, incoming: Incoming) -> None:
+        """From a parsed request to its answer."""
+        routed = self.routed(incoming)
+        lane = routed.lane
+        if lane.provider.simulated:
+            call.client.headers.append(SIMULATED)
+        upstream = self.upstream_of(routed)
+        if upstream == self.dialect.id and not self.holds_foreign_turns(routed):
+            routed.extra = self.extra_head(call, routed)
+            await self._identity(call, routed)
+        else:
+            await self._bridged(call, routed, DIALECTS[upstream])
+
+    def routed(self, incoming: Incoming) -> Routed:
+        """Check the request against its model and choose a lane. Raises `RequestRefused`."""
+        served, offer = self.find(incoming.name)
+        rules = self.dialect.identity_request
+        wanted = rules.validate(incoming.body, offer.decoder, offer.model, self.bounds)
+        checks.check_names(incoming.fields, rules.KNOWN, offer.model)
+        streams = bool(wanted.stream) if incoming.streams is None else incoming.streams
+        return Routed(incoming, wanted, served, offer, route.choose(served), streams)
+
+    def find(self, raw: Raw | None) -> tuple[ServedModel, Offer]:
+        """The model by the raw bytes of its name; a name spelled with escapes is decoded first."""
+        served = find_model(self.models, raw)
+        offer = served.offers.get(self.dialect.id)
+        if offer is None:
+            raise not_offered(served, self.dialect.id)
+        return served, offer
+
+    def upstream_of(self, routed: Routed) -> Origin:
+        """The protocol to speak to the provider: the client's own where it can be."""
+        lane = routed.lane
+        return self.dialect.id if self.dialect.id in lane.upstreams else lane.usual
+
+    def holds_foreign_turns(self, routed: Routed) -> bool:
+        """Whether turns of the conversation come from a provider of another protocol: they have its state in envelopes.
+
+        A provider knows no envelopes and refuses them; the long way takes them out (protocols 2.0.4, T94).
+        """
+        return envelope.MARK in routed.incoming.body
+
+    def extra_head(self, call: Call, routed: Routed) -> bytes:
+        """Header lines of this one call on the identity lane."""
+        return b""
+
+    def framed(self, call: Call, tap: Tap) -> Tap:
+        """The stream in the framing that the client asked for."""
+        return tap
+
+    def tap(self, routed: Routed) -> Tap:
+        """The identity stream of a call."""
+        return self.dialect.identity_stream(routed.served.raw_id)
+
+    def relabel(self, routed: Routed, body: bytes) -> bytes:
+        """The provider's whole answer on the identity lane, as the caller gets it. Raises `RequestRefused`."""
+        return self.dialect.identity_reply.relabel(body, routed.served.raw_id)
+
+    async def read_call(self, routed: Routed) -> ChatCall:
+        """The request in canonical form."""
+        return self.dialect.read_request.read(routed.incoming.body, model=routed.served.model.id, stream=routed.streams)
+
+    async def answered(self, routed: Routed, body: bytes) -> None:
+        """Called with every complete unary answer before the client has it; for protocols that keep state."""
+
+    async def streamed(self, routed: Routed, tap: Tap) -> None:
+        """Called with every complete stream before the client has its end."""
+
+    async def _identity(self, call: Call, routed: Routed) -> None:
+        lane, offer = routed.lane, routed.offer
+        outgoing = self.dialect.identity_request.prepare(
+            routed.incoming.fields, offer.model, lane.model, stream=routed.streams, usage=lane.provider.stream_usage
+        )
+        if routed.streams:
+            await self._stream(call, routed, self.dialect, outgoing, self.tap(routed))
+            return
+        body = await self._fetch(call, routed, self.dialect, outgoing)
+        call.exchange.used = partial(self.dialect.identity_reply.usage, body)
+        await self._answer(call, routed, self.relabel(routed, body))
+
+    async def _bridged(self, call: Call, routed: Routed, upstream: Dialect) -> None:
+        lane, model = routed.lane, routed.served.model
+        asked_for = await self.read_call(routed)
+        if apis.undecided(lane) and apis.needs_responses(asked_for):
+            upstream = DIALECTS[RESPONSES]
+        asked_for = await media.resolve(asked_for, lane.destination.capabilities, upstream.id, self.runtime.fetcher)
+        key_id, signatures = str(routed.incoming.key.id), self.runtime.signatures
+        asked_for = signatures.restore(key_id, asked_for)
+        remember = partial(signatures.remember, key_id)
+        asked = Asked(call=asked_for, model=model.id, response_id=call.exchange.request_id, created=int(time.time()))
+        bridge = Bridge(self.dialect, upstream, lane.destination, asked, routed.losses, remember)
+        outgoing = bridge.request(asked_for)
+        routed.extra = apis.bridged_head(upstream.id, outgoing)
+        announce(call, self.runtime, routed.served, routed.losses)
+        if routed.streams:
+            tap = bridge.stream()
+            await self._stream(call, routed, upstream, outgoing, tap)
+            return
+        body, usage = bridge.reply(await self._fetch(call, routed, upstream, outgoing))
+        call.exchange.used = lambda: usage
+        if usage.source == "estimated":
+            call.client.headers.append(ESTIMATED)
+        await self._answer(call, routed, body)
+
+    async def _fetch(self, call: Call, routed: Routed, upstream: Dialect, outgoing: bytes) -> bytes:
+        target = routed.lane.upstreams[upstream.id].target
+        return await attempt.fetch(call.exchange, routed.lane, target, upstream.errors, outgoing, routed.extra)
+
+    async def _answer(self, call: Call, routed: Routed, body: bytes) -> None:
+        await self.answered(routed, body)
+        call.exchange.enter(Phase.WRITE, routed.lane.write_stall)
+        await answer(call.send, 200, body, call.client.headers)
+
+    async def _stream(self, call: Call, routed: Routed, upstream: Dialect, outgoing: bytes, tap: Tap) -> None:
+        lane, exchange = routed.lane, call.exchange
+        exchange.limit_total(lane.stream_total)
+        exchange.enter(Phase.FIRST_BYTE, lane.first_byte)
+        exchange.used = tap.usage
+        call.client.keep_alive_frame = self.dialect.keep_alive
+        call.failure = getattr(tap, "failure", None)  # only some protocols' failures depend on what was said before
+        whole, tap = tap, self.framed(call, tap)
+        watcher = asyncio.create_task(stream.watch_client(exchange, call.receive))
+        try:
+            target = lane.upstreams[upstream.id].stream_target
+            reply = await attempt.send(lane, target, outgoing, exchange.request_id, routed.extra)
+            await attempt.require_stream(reply, lane, upstream, exchange.request_id)
+            await stream.pump(exchange, reply, tap, call.client, lane, partial(self.streamed, routed, whole))
+        finally:
+            watcher.cancel()
+
+
+def announce(call: Call, runtime: Runtime, served: ServedModel, losses: Losses) -> None:
+    """Losses go to the caller and into the counters, or refuse the call where that is wanted (protocols 2.0.3)."""
+    if not losses:
+        return
+    policy = served.model.on_loss
+    strict = any(name == b"x-nexusflow-strict" and value == b"true" for name, value in call.scope["headers"])
+    runtime.losses.count(losses)
+    if strict or policy == "reject":
+        refuse_losses(losses)
+    if policy == "warn":
+        call.client.headers.append((b"x-nexusflow-warnings", losses.header().encode()))

@@ -1,0 +1,133 @@
+"""`POST /v1/embeddings`, and Google's `:embedContent` and `:batchEmbedContents`."""
+
+from collections.abc import Callable
+
+from nexusflow.endpoints.address import find_model, not_offered, require_post
+from nexusflow.endpoints.conversation import SIMULATED, announce
+from nexusflow.endpoints.surface import Call, Surface
+from nexusflow.flow import attempt, embed, route
+from nexusflow.flow.admit import admit
+from nexusflow.flow.body import read_body
+from nexusflow.flow.client import answer
+from nexusflow.flow.exchange import Phase
+from nexusflow.flow.served import ByName, ServedLane, ServedModel
+from nexusflow.ir.artifact import Artifact
+from nexusflow.ir.embeddings import EmbeddingCall, EmbeddingReply
+from nexusflow.ir.loss import Losses
+from nexusflow.protocols.common import checks
+from nexusflow.protocols.gemini_embeddings import identity_reply as google_identity
+from nexusflow.protocols.gemini_embeddings import identity_request as google_request
+from nexusflow.protocols.gemini_embeddings import read_request as google_reader
+from nexusflow.protocols.gemini_embeddings import write_reply as google_writer
+from nexusflow.protocols.openai_chat import errors as openai_errors
+from nexusflow.protocols.openai_embeddings import identity_reply, identity_request, inputs, read_request, write_reply
+from nexusflow.runtime import Runtime
+from nexusflow.wire import jsonedit
+from nexusflow.wire.head import gemini_credential, inspect
+
+PROTOCOL = "openai/embeddings"
+GEMINI = "google/generate-content"
+
+
+class OpenAIEmbeddings(Surface):
+    """The embeddings surface of one artifact."""
+
+    errors = openai_errors
+    paths = frozenset((b"/v1/embeddings", b"/embeddings"))
+
+    def __init__(self, artifact: Artifact) -> None:
+        self._artifact = artifact
+        self._bounds = artifact.plan.server.request
+        self._models: ByName = {}
+
+    def bind(self, runtime: Runtime) -> None:
+        """See `Surface.bind`."""
+        super().bind(runtime)
+        self._models = runtime.catalogue(self._artifact)
+
+    async def serve(self, call: Call) -> None:
+        """Embed one input or many."""
+        require_post(call, self.paths)
+        head = inspect(call.scope["headers"], self._bounds.max_headers)
+        admit(head.credential, self.runtime.keys)
+        body = await read_body(call.exchange, head, call.receive, self._bounds)
+        fields = checks.parse(body, identity_request.MONEY_FIELDS)
+        served = find_model(self._models, fields.get("model"))
+        offer = served.offers.get(PROTOCOL)
+        if offer is None:
+            raise not_offered(served, PROTOCOL)
+        wanted = identity_request.validate(body, offer.decoder, offer.model)
+        checks.check_names(fields, identity_request.KNOWN, offer.model)
+        lane = _lane(call, served)
+        upstream = embed.embedder(lane, served, embed.OPENAI)
+        if upstream.id != embed.OPENAI:
+            said = read_request.read(body, model=served.model.id)
+            await _bridged(call, self.runtime, served, lane, upstream, said, write_reply.write)
+            return
+        capabilities = lane.destination.capabilities
+        outgoing = identity_request.prepare(wanted, fields, offer.model, lane.model, capabilities)
+        target = lane.at(upstream.path(lane.destination))
+        found = await attempt.fetch(call.exchange, lane, target, upstream.errors, outgoing)
+        call.exchange.used = lambda: identity_reply.usage(found)
+        shown = identity_reply.relabel(
+            found, served.raw_id, encoding=wanted.encoding_format or "float", count=inputs.count(wanted)
+        )
+        await _answer(call, lane, shown)
+
+
+async def embed_contents(
+    call: Call, runtime: Runtime, artifact: Artifact, models: ByName, name: str, *, batch: bool
+) -> None:
+    """Google's two verbs for the model `name`."""
+    server = artifact.plan.server
+    head = inspect(call.scope["headers"], server.request.max_headers)
+    admit(gemini_credential(head, call.scope, server), runtime.keys)
+    body = await read_body(call.exchange, head, call.receive, server.request)
+    body, fields = google_request.parse(body, batch=batch)
+    served = find_model(models, jsonedit.text(name))
+    if PROTOCOL not in served.offers and not ("embedding" in served.model.output and GEMINI in served.offers):
+        raise not_offered(served, GEMINI)
+    model = served.model
+    wanted = google_request.validate(body, model, server.request, batch=batch)
+    google_request.check_names(fields, model)
+    lane = _lane(call, served)
+    upstream = embed.embedder(lane, served, embed.GOOGLE)
+    if upstream.id != embed.GOOGLE:
+        said = google_reader.read(wanted, fields, model=served.model.id)
+        await _bridged(call, runtime, served, lane, upstream, said, google_writer.write)
+        return
+    to = lane.destination
+    outgoing = google_request.prepare(wanted, fields, model, to.model, to.capabilities)
+    path = upstream.path(to) if batch else upstream.path(to).replace(":batchEmbedContents", ":embedContent")
+    found = await attempt.fetch(call.exchange, lane, lane.at(path), upstream.errors, outgoing)
+    call.exchange.used = lambda: google_identity.usage(found)
+    await _answer(call, lane, google_identity.relabel(found, served.raw_id, count=len(wanted)))
+
+
+def _lane(call: Call, served: ServedModel) -> ServedLane:
+    lane = route.choose(served)
+    if lane.provider.simulated:
+        call.client.headers.append(SIMULATED)
+    return lane
+
+
+async def _bridged(
+    call: Call,
+    runtime: Runtime,
+    served: ServedModel,
+    lane: ServedLane,
+    upstream: embed.Embedder,
+    said: EmbeddingCall,
+    write: Callable[[EmbeddingReply, EmbeddingCall], bytes],
+) -> None:
+    losses = Losses()
+    bodies = upstream.write(said, lane.destination, losses)
+    announce(call, runtime, served, losses)
+    reply = await embed.embed(call.exchange, lane, upstream, said, bodies)
+    call.exchange.used = lambda: reply.usage
+    await _answer(call, lane, write(reply, said))
+
+
+async def _answer(call: Call, lane: ServedLane, body: bytes) -> None:
+    call.exchange.enter(Phase.WRITE, lane.write_stall)
+    await answer(call.send, 200, body, call.client.headers)

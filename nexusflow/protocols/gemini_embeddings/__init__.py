@@ -1,0 +1,1 @@
+"""Gemini `:embedContent` and `:batchEmbedContents`, as client and as upstream (protocols 1.6)."""

@@ -1,0 +1,1 @@
+"""OpenAI's wire forms: Chat Completions, Responses, embeddings and the list of models."""
