@@ -22,7 +22,8 @@ from nexusflow.protocols.gemini.dialect import GEMINI
 from nexusflow.wire import jsonedit
 from nexusflow.wire.head import gemini_credential, inspect
 
-PREFIXES = ("/v1beta/models/", "/v1/models/")
+PREFIXES = ("/v1beta/models/", "/v1/models/", "/v1beta/")
+"""The last for clients that take `vendor/name` for a collection and a name in it, as the AI SDK does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,16 +49,16 @@ class ModelList(Surface):
 
     async def serve(self, call: Call) -> None:
         """List the models, or one by id or alias; ids may contain slashes, encoded or not."""
-        if call.scope.get("method") not in ("GET", "HEAD"):
-            raise RequestRefused(_METHOD)
-        shape, server = _shape(call), self._plan.server
-        head = inspect(call.scope["headers"], server.request.max_headers)
-        admit(gemini_credential(head, call.scope, server) if shape == "gemini" else head.credential, self.runtime.keys)
         path = _path(call)
         prefix = GEMINI_PREFIX if path.startswith(GEMINI_PREFIX) else PREFIX
         name = unquote(path.removeprefix(prefix))
         if not path.startswith(prefix) or (name and not name.startswith("/")):
             raise nowhere()
+        if call.scope.get("method") not in ("GET", "HEAD"):
+            raise RequestRefused(_METHOD)
+        shape, server = _shape(call), self._plan.server
+        head = inspect(call.scope["headers"], server.request.max_headers)
+        admit(gemini_credential(head, call.scope, server) if shape == "gemini" else head.credential, self.runtime.keys)
         name = name.removeprefix("/")
         query: bytes = call.scope.get("query_string", b"")
         body = self._catalogue.one(shape, name) if name else self._catalogue.listed(shape, query)

@@ -62,15 +62,14 @@ def sampling(call: ChatCall, to: Destination, losses: Losses, thought: dict[str,
     wanted, found = call.sampling, dict[str, Any]()
     legacy = thought is not None and thought["type"] == "enabled"
     temperature, top_p = wanted.temperature, wanted.top_p
-    if temperature is not None and temperature > 1:
-        losses.change(call.spelled("temperature"), f"{temperature:g}>1")
-        temperature = 1
     allowed = to.capabilities.sampling
     if temperature is not None and temperature != 1:
-        if allowed and not legacy:
-            found["temperature"] = temperature
-        else:
+        if not allowed or legacy:
             losses.drop(call.spelled("temperature"))
+        elif temperature > 1:
+            losses.change(call.spelled("temperature"), f"{temperature:g}>1")
+        else:
+            found["temperature"] = temperature
     if top_p is not None and top_p != 1:
         # Some models refuse both together, and legacy thinking a narrow one (T74).
         if allowed and "temperature" not in found and not (legacy and top_p < MIN_TOP_P_WITH_THINKING):

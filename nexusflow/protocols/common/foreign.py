@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from nexusflow.ir.chat import ChatCall, Ext, HostedTool, Origin, Part, ToolResult, Unknown
+from nexusflow.ir.chat import ChatCall, Document, Ext, HostedTool, Media, Origin, Part, ToolResult, Unknown
 from nexusflow.ir.errors import Kind, refuse
 from nexusflow.ir.loss import Losses
 
@@ -41,30 +41,32 @@ def report_ext(call: ChatCall, target: Origin, losses: Losses) -> None:
     if call.max_tokens == 0:
         name = call.spelled("max_tokens")
         raise refuse(Kind.PARAM, f"`{name}` must be at least 1 for this model", param=name)
-    for path in _ext_paths(call):
+    for path in _ext_paths(call, cites=target == "anthropic/messages"):
         losses.drop(path)
 
 
-def _ext_paths(call: ChatCall) -> Iterator[str]:
+def _ext_paths(call: ChatCall, *, cites: bool) -> Iterator[str]:
     yield from _names(call.ext, "")
     word = "parts" if call.origin == "google/generate-content" else "content"
     for turn in call.turns:
         yield from _names(turn.ext, turn.path)
         for at, part in enumerate(turn.parts):
-            yield from _part(part, f"{turn.path}.{word}[{at}]")
+            yield from _part(part, f"{turn.path}.{word}[{at}]", cites)
     for tool in call.tools:
         if not isinstance(tool, HostedTool):
             yield from _names(tool.ext, tool.path)
 
 
-def _part(part: Part, path: str) -> Iterator[str]:
+def _part(part: Part, path: str, cites: bool) -> Iterator[str]:
     if isinstance(part, Unknown):
         yield path
         return
     yield from _names(getattr(part, "ext", None), path)
+    if isinstance(part, Media | Document) and part.cite and not cites:
+        yield f"{path}.citations"
     if isinstance(part, ToolResult):
         for at, inner in enumerate(part.content):
-            yield from _part(inner, f"{path}.content[{at}]")
+            yield from _part(inner, f"{path}.content[{at}]", cites)
 
 
 def _names(ext: Ext | None, path: str) -> Iterator[str]:

@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from nexusflow.ir.capabilities import Capabilities
 from nexusflow.ir.chat import Document, Media, Text, ToolResult, Turn
-from nexusflow.protocols.common import ids
+from nexusflow.protocols.common import documents, ids
 from nexusflow.protocols.gemini import names
 from nexusflow.protocols.gemini.tables import ORIGIN
 from nexusflow.protocols.gemini.write_media import MediaWriter
@@ -32,8 +32,10 @@ def response(
             else:
                 beside.append(media.write(part, turn.path))
                 texts.append(f"[{part.kind} {len(beside)} of call {result.call_id}]")
-        elif isinstance(part, Text | Document):
+        elif isinstance(part, Text):
             texts.append(part.text)
+        elif isinstance(part, Document):
+            texts.append(documents.text_of(part))
         elif part.origin != ORIGIN:
             texts.append(bytes(part.raw).decode())
     found: dict[str, Any] = {}

@@ -11,6 +11,7 @@ from nexusflow.ir.loss import Losses
 from nexusflow.protocols.common import arguments, schemas
 from nexusflow.protocols.gemini import names
 from nexusflow.protocols.gemini.tables import ORIGIN
+from nexusflow.wire import jsonedit
 
 _HOSTED = {"web_search": "googleSearch", "web_fetch": "urlContext", "code_execution": "codeExecution"}
 
@@ -24,7 +25,7 @@ def tools(call: ChatCall, to: Destination, losses: Losses) -> list[dict[str, Any
         for tool in call.tools
         if isinstance(tool, Tool) and (not allowed or tool.name in allowed)
     ]
-    hosted = [_hosted(tool, caps) for tool in call.tools if isinstance(tool, HostedTool)]
+    hosted = [_hosted(tool, caps, losses) for tool in call.tools if isinstance(tool, HostedTool)]
     if functions and not caps.tools:
         raise _refused(call.spelled("tools"), "this model takes no tools")
     if functions and hosted and caps.reasoning.shape != "level":
@@ -85,13 +86,16 @@ def _declaration(tool: Tool, caps: Capabilities, losses: Losses) -> dict[str, An
     return found
 
 
-def _hosted(tool: HostedTool, caps: Capabilities) -> dict[str, Any]:
-    """One of Google's own tools: the caller's, or Google's like of another vendor's."""
+def _hosted(tool: HostedTool, caps: Capabilities, losses: Losses) -> dict[str, Any]:
+    """One of Google's own tools: the caller's, or Google's like of another vendor's, without that one's settings."""
     if tool.origin == ORIGIN:
         return {tool.type: tool.raw}
     possible = caps.code_execution if tool.kind == "code_execution" else caps.web_search
     if tool.kind is None or not possible:
         raise _refused(tool.path or "tools", f"this model has no tool like `{tool.type}`")
+    if bytes(tool.raw).startswith(b"{"):
+        for name in sorted(jsonedit.split(bytes(tool.raw)).keys() - {"type", "name"}):
+            losses.drop(f"{tool.path or 'tools'}.{name}")
     return {_HOSTED[tool.kind]: Raw(b"{}")}
 
 

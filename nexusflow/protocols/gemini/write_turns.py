@@ -7,7 +7,7 @@ from nexusflow.ir.capabilities import Destination
 from nexusflow.ir.chat import Document, Media, Part, Refusal, Text, Thinking, ToolCall, ToolResult, Turn, Unknown
 from nexusflow.ir.errors import Kind, refuse
 from nexusflow.ir.loss import Losses
-from nexusflow.protocols.common import arguments, envelope, ids
+from nexusflow.protocols.common import arguments, documents, envelope, ids
 from nexusflow.protocols.gemini import names, signatures
 from nexusflow.protocols.gemini.reply_parts import signed
 from nexusflow.protocols.gemini.tables import ORIGIN
@@ -94,8 +94,6 @@ class TurnsWriter:
 
     def _plain(self, part: Part, turn: Turn) -> list[Any]:
         """A part of either role that is no call, result or thought."""
-        if isinstance(part, Media | Document) and part.cite:
-            self._losses.drop(f"{turn.path}.citations")
         match part:
             case Media():
                 return [signed(self._media.write(part, turn.path), self._usable(part))]
@@ -119,8 +117,7 @@ def _text_of(part: Part) -> str:
         case Text() | Refusal():
             return part.text
         case Document():
-            head = " — ".join(one for one in (part.title, part.source) if one)
-            return "\n".join(one for one in (head, part.context, part.text) if one)
+            return documents.text_of(part)
         case _:
             return ""
 

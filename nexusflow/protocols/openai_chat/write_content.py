@@ -8,7 +8,7 @@ from typing import Any
 from nexusflow.ir.capabilities import Capabilities
 from nexusflow.ir.chat import CacheMark, Data, Document, FileRef, Media, Part, Refusal, Text, ToolResult, Unknown, Url
 from nexusflow.ir.errors import Kind, RequestRefused, refuse
-from nexusflow.protocols.common import media
+from nexusflow.protocols.common import documents, media
 from nexusflow.protocols.openai_chat.tables import CHAT, TOOL_ERROR
 
 _AUDIO = {"audio/wav": "wav", "audio/mp3": "mp3"}
@@ -43,14 +43,8 @@ def text_of(one: Part) -> str:
     if isinstance(one, Text | Refusal):
         return one.text
     if isinstance(one, Document):
-        return document_text(one)
+        return documents.text_of(one)
     return bytes(one.raw).decode() if isinstance(one, Unknown) else ""
-
-
-def document_text(document: Document) -> str:
-    """A text document with its title, source and context ahead of it."""
-    head = " — ".join(line for line in (document.title, document.source) if line)
-    return "\n".join(line for line in (head, document.context, document.text) if line)
 
 
 def _breakpoint(cache: CacheMark) -> dict[str, str]:
@@ -103,7 +97,7 @@ def _plain(one: Media, source: Data, path: str) -> str:
         text = base64.b64decode(source.base64).decode()
     except (binascii.Error, ValueError):
         raise _unfit("the document is not base64 of UTF-8 text", path) from None
-    return document_text(Document(text=text, title=one.name, context=one.context))
+    return documents.text_of(Document(text=text, title=one.name, context=one.context))
 
 
 def _unfit(message: str, path: str) -> RequestRefused:

@@ -23,6 +23,7 @@ from nexusflow.ir.chat import (
 )
 from nexusflow.ir.errors import Kind, RequestRefused, refuse
 from nexusflow.ir.loss import Losses
+from nexusflow.protocols.common import documents
 from nexusflow.protocols.common.arguments import as_object, wrap_custom
 from nexusflow.protocols.common.envelope import usable
 from nexusflow.protocols.common.ids import tool_id
@@ -129,9 +130,7 @@ class InputWriter:
         if isinstance(part, Refusal):
             return {"type": "input_text", "text": part.text}
         if isinstance(part, Document):
-            if part.cite:
-                self._losses.drop(f"{path}.citations")
-            return {"type": "input_text", "text": _document_text(part), **self._mark(part.cache)}
+            return {"type": "input_text", "text": documents.text_of(part), **self._mark(part.cache)}
         if isinstance(part, Media):
             return {**self._media(part, path), **self._mark(part.cache)}
         if isinstance(part, Unknown):
@@ -144,8 +143,6 @@ class InputWriter:
     def _media(self, part: Media, path: str) -> Item:
         if part.kind == "video" or part.kind not in self._to.capabilities.input:
             raise _no_place(path, f"for this model: it takes no {part.kind}")
-        if part.cite:
-            self._losses.drop(f"{path}.citations")
         source = part.source
         if isinstance(source, FileRef) and not source.origin.startswith("openai/"):
             raise _no_place(path, "here: the file is kept by another provider")
@@ -198,11 +195,6 @@ def _marked_as_error(parts: list[Item]) -> list[Item]:
     if parts and parts[0]["type"] == "input_text":
         return [{**parts[0], "text": ERROR_MARK + parts[0]["text"]}, *parts[1:]]
     return [{"type": "input_text", "text": ERROR_MARK}, *parts]
-
-
-def _document_text(part: Document) -> str:
-    head = " — ".join(text for text in (part.title, part.source) if text)
-    return "\n".join(text for text in (head, part.context, part.text) if text)
 
 
 def _no_place(path: str, why: str) -> RequestRefused:

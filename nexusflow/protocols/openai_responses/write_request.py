@@ -36,6 +36,8 @@ def write(call: ChatCall, to: Destination, losses: Losses) -> bytes:
 
     Raises `RequestRefused`, in the caller's spelling, for what would change the meaning of the call if left out.
     """
+    if call.store and call.origin != ORIGIN:
+        losses.drop(call.spelled("store"))
     body = {
         "model": to.model,
         **prompt(call, to, losses),

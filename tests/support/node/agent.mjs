@@ -15,7 +15,7 @@ const clients = {
   chat: (name) => openai.chat(name),
   responses: (name) => openai.responses(name),
   messages: (name) => anthropic(name),
-  gemini: (name) => google(`models/${name}`), // without `models/` this SDK takes the part before the slash for a collection
+  gemini: (name) => google(name), // asks at /v1beta/NAME where the name has a slash
 };
 
 const tools = {

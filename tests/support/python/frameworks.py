@@ -67,6 +67,13 @@ class PydanticAI:
             "messages": lambda name: AnthropicModel(name, provider=anthropic),
             "gemini": lambda name: GoogleModel(name, provider=google),
         }
+        encrypted: Any = {"openai_reasoning_summary": "detailed", "openai_include_encrypted_reasoning": True}
+        self.thinking: dict[str, Any] = {
+            "chat": {"openai_reasoning_effort": "high"},
+            "responses": {"openai_reasoning_effort": "high", **encrypted},
+            "messages": {"anthropic_thinking": {"type": "adaptive", "display": "summarized"}},
+            "gemini": {"google_thinking_config": {"include_thoughts": True}},
+        }
 
     async def whole(self, client: str, name: str) -> Any:
         return (await Agent(self.models[client](name), tools=TOOLS).run(QUESTION)).output
@@ -75,10 +82,22 @@ class PydanticAI:
         async with Agent(self.models[client](name), tools=TOOLS).run_stream(QUESTION) as run:
             return [piece async for piece in run.stream_text(delta=True, debounce_by=None)]
 
+    async def handed_over(self, client: str, names: list[str]) -> Any:
+        """One conversation over several models, each of which gets what those before it thought."""
+        history: Any = None
+        said = []
+        for name in names:
+            agent = Agent(self.models[client](name), tools=TOOLS, model_settings=self.thinking[client])
+            async with agent.run_stream(QUESTION, message_history=history) as run:
+                said.append("".join([piece async for piece in run.stream_text(delta=True)]))
+            history = run.all_messages()
+        thoughts = [part.content for one in history for part in one.parts if part.part_kind == "thinking"]
+        return [said, [thought for thought in thoughts if thought]]
+
     async def structured(self, client: str, name: str) -> Any:
-        found = [
-            await Agent(self.models[client](name), output_type=kind).run("Paris") for kind in (City, NativeOutput(City))
-        ]
+        # It takes no schema to Anthropic's protocol unless it knows the model by name.
+        kinds = (City,) if client == "messages" else (City, NativeOutput(City))
+        found = [await Agent(self.models[client](name), output_type=kind).run("Paris") for kind in kinds]
         return [run.output.model_dump() for run in found]
 
 
@@ -92,15 +111,22 @@ class LangChain:
         vendor: Any = {"base_url": URL, "api_key": KEY, "max_retries": 0}
         # Its model for Google asks for a temperature of 0.7 unless told otherwise, which not every model takes.
         self.models: dict[str, Any] = {
-            "chat": lambda name: ChatOpenAI(model=name, **openai),
-            "responses": lambda name: ChatOpenAI(model=name, use_responses_api=True, **openai),
-            "messages": lambda name: ChatAnthropic(model=name, **vendor),
-            "gemini": lambda name: ChatGoogleGenerativeAI(model=name, temperature=None, **vendor),
+            "chat": lambda name, **more: ChatOpenAI(model=name, **openai, **more),
+            "responses": lambda name, **more: ChatOpenAI(model=name, use_responses_api=True, **openai, **more),
+            "messages": lambda name, **more: ChatAnthropic(model=name, **vendor, **more),
+            "gemini": lambda name, **more: ChatGoogleGenerativeAI(model=name, temperature=None, **vendor, **more),
+        }
+        encrypted = {"include": ["reasoning.encrypted_content"], "store": False}
+        self.thinking: dict[str, Any] = {
+            "chat": {"reasoning_effort": "high"},
+            "responses": {"reasoning": {"effort": "high", "summary": "auto"}, **encrypted},
+            "messages": {"thinking": {"type": "adaptive", "display": "summarized"}, "max_tokens": 4096},
+            "gemini": {"include_thoughts": True},
         }
         self.asked: Any = {"messages": [{"role": "user", "content": QUESTION}]}
 
-    def agent(self, client: str, name: str) -> Any:
-        return create_agent(self.models[client](name), [tool(one) for one in TOOLS])
+    def agent(self, client: str, name: str, **more: Any) -> Any:
+        return create_agent(self.models[client](name, **more), [tool(one) for one in TOOLS])
 
     async def whole(self, client: str, name: str) -> Any:
         return (await self.agent(client, name).ainvoke(self.asked))["messages"][-1].text
@@ -108,6 +134,20 @@ class LangChain:
     async def streamed(self, client: str, name: str) -> Any:
         stream = self.agent(client, name).astream(self.asked, stream_mode="messages")
         return [piece.text async for piece, _ in stream if piece.type == "AIMessageChunk" and piece.text]
+
+    async def handed_over(self, client: str, names: list[str]) -> Any:
+        """See `PydanticAI`. Its model for Chat knows no thoughts."""
+        history: list[Any] = []
+        said = []
+        for name in names:
+            agent = self.agent(client, name, **self.thinking[client])
+            asked = {"messages": [*history, *self.asked["messages"]]}
+            async for _, state in agent.astream(asked, stream_mode=["messages", "values"]):
+                history = state["messages"] if isinstance(state, dict) else history
+            said.append(history[-1].text)
+        blocks = [block for one in history if one.type == "ai" for block in one.content_blocks]
+        thoughts = [block.get("reasoning") for block in blocks if block["type"] == "reasoning"]
+        return [said, [thought for thought in thoughts if thought]]
 
     async def structured(self, client: str, name: str) -> Any:
         model = self.models[client](name)
@@ -166,6 +206,9 @@ async def main(upstreams: list[str]) -> dict[str, Any]:
     for framework, kind in FRAMEWORKS.items():
         made = kind()
         for client in made.clients:
+            if hasattr(made, "handed_over"):
+                names = [f"{upstream}/thinker" for upstream in (*upstreams, *reversed(upstreams))]
+                found[f"{framework} {client} handed over"] = await outcome(made.handed_over(client, names))
             for upstream in upstreams:
                 path = f"{framework} {client} {upstream}"
                 for model in ("chat", "thinker"):

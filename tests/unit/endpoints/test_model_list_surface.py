@@ -190,6 +190,13 @@ def test_L54_errors_have_the_form_of_the_callers_protocol(
         assert answer.headers["allow"] == "GET, HEAD"
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("target", ["/v1beta", "/v1beta/files", "/v1beta/vendor/a:b"])
+def test_nothing_else_stands_under_v1beta(target: str, method: str) -> None:
+    """Its mount takes every address below, since clients may leave `models/` out where they name a model."""
+    assert ask(target, BEARER, method=method).status == 404
+
+
 def test_a_gateway_that_stops_says_so_in_the_callers_form() -> None:
     answer = ask("/v1beta/models", BEARER, draining=True)
     assert (answer.status, error_shape(answer.body)) == (503, "gemini")

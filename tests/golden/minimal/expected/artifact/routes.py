@@ -31,7 +31,7 @@ embeddings = OpenAIEmbeddings(artifact)
 addresses = by_method(models, generate)
 
 
-@asgi(["/v1/models", "/v1beta/models"], is_mount=True, copy_scope=False)
+@asgi(["/v1/models", "/v1beta"], is_mount=True, copy_scope=False)
 async def serve_models(scope: Scope, receive: Receive, send: Send) -> None:
     await addresses(scope, receive, send)
 
