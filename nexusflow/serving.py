@@ -33,6 +33,11 @@ class DrainingServer(MPServer):
         super().__init__(*args, **kwargs)
         self._drain_file = drain_file
 
+    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
+        """Heed the first signal only: interrupted by itself, Granian's handler waits for a lock that it holds."""
+        if not self.interrupt_signal:
+            super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]  # granian: no annotations
+
     def shutdown(self, exit_code: int = 0) -> None:
         """Raise the drain flag that every worker polls, then stop as Granian does."""
         self._drain_file.write_text(str(time.time()))
