@@ -96,10 +96,10 @@ def upstream() -> Iterator[int]:
         process.stdout.close()
 
 
-def spec(upstream_port: int, models: int = 200) -> str:
-    """A gateway.yaml of `models` models; the first is the one that is asked."""
+def spec(upstream_port: int, models: int = 200, database: str = "{kind: sqlite}") -> str:
+    """A gateway.yaml of `models` priced models; the first is the one that is asked."""
     head = (
-        "version: 1\nproviders:\n  bench:\n    protocol: openai/chat-completions\n"
+        f"version: 1\nstores:\n  database: {database}\nproviders:\n  bench:\n    protocol: openai/chat-completions\n"
         f"    base_url: http://127.0.0.1:{upstream_port}/v1\nmodels:\n"
     )
     lines = []
@@ -116,9 +116,16 @@ def spec(upstream_port: int, models: int = 200) -> str:
 
 
 @contextmanager
-def gateway(upstream_port: int, folder: Path) -> Iterator[tuple[Contestant, str, float]]:
-    """The gateway with 200 models; yields it, a key, and the seconds from start to ready."""
-    (folder / "gateway.yaml").write_text(spec(upstream_port), encoding="utf-8")
+def gateway(upstream_port: int, folder: Path, postgres: str | None = None) -> Iterator[tuple[Contestant, str, float]]:
+    """The gateway with 200 models; yields it, a key, and the seconds from start to ready.
+
+    It keeps its books in SQLite, or in the PostgreSQL database at the URL `postgres`.
+    """
+    database = "{kind: sqlite}"
+    if postgres is not None:
+        (folder / "url").write_text(postgres, encoding="utf-8")
+        database = "{kind: postgres, url: {file: url}}"
+    (folder / "gateway.yaml").write_text(spec(upstream_port, database=database), encoding="utf-8")
     built = nexusflow("build", "--quiet", root=folder)
     assert built.returncode == 0, built.stderr
     key = nexusflow("keys", "create", "--name", "bench", "--quiet", root=folder).stdout.strip()

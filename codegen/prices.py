@@ -4,12 +4,14 @@ Token classes become integer nano-units of the currency per 1,000,000 tokens, `p
 (reliability 2.4). The schema allows nine decimals, so nothing is ever rounded here.
 """
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
 
 from codegen import spec
-from nexusflow.ir.plan import ImageRate, LongPrompt, Price, Rates, TierRates, VideoRate
+from nexusflow.ir.plan import ImageRate, LaterPrice, LongPrompt, Price, Rates, TierRates, VideoRate
 
 NANO = Decimal(10) ** 9
 
@@ -29,6 +31,7 @@ FALLBACKS = (
     ("cache_read_image", "cache_read"),
     ("output_audio", "output"),
     ("output_image", "output"),
+    ("per_maps", "per_grounding"),
 )
 CLASSES = Rates.__struct_fields__
 
@@ -41,9 +44,20 @@ def nano(amount: str) -> int:
     return int(value)
 
 
-def resolve(price: spec.Price) -> Price:
-    """A price list with every class filled in and every exception complete in itself."""
+def basis_points(percent: str) -> int:
+    """A percentage as hundredths of a percent. The schema allows two decimals, so nothing is rounded."""
+    return int(Decimal(percent) * 100)
+
+
+def midnight(date: str) -> int:
+    """The first moment of a day in UTC, in milliseconds since 1970. Raises `ValueError` for a day that is none."""
+    return int(datetime.fromisoformat(date).replace(tzinfo=UTC).timestamp()) * 1000
+
+
+def resolve(price: spec.Price, changes: Sequence[spec.PriceChange] = ()) -> Price:
+    """A price list with every class filled in, every exception complete in itself, and what follows it in order."""
     base = _amounts(price)
+    later = sorted(((midnight(change.from_), change.price) for change in changes), key=lambda change: change[0])
     return Price(
         tokens=_rates(base),
         above=tuple(
@@ -57,6 +71,8 @@ def resolve(price: spec.Price) -> Price:
             VideoRate(rate.resolution.upper(), rate.audio, nano(rate.per_second)) for rate in price.video_seconds or ()
         ),
         images=tuple(ImageRate(rate.size, rate.quality, nano(rate.per_image)) for rate in price.images or ()),
+        markup=basis_points(price.markup_percent),
+        later=tuple(LaterPrice(from_ms, resolve(change)) for from_ms, change in later),
     )
 
 

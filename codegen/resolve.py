@@ -6,10 +6,12 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw
 
-from codegen import capabilities, prices, shapes, spec
+from codegen import accounts, capabilities, fees, prices, shapes, spec
 from nexusflow.ir.plan import (
     CredentialRef,
+    DatabaseAt,
     Lane,
+    MediaFetch,
     Model,
     Plan,
     Price,
@@ -29,6 +31,7 @@ CONVERSATIONS: tuple[Protocol, ...] = (
     "google/generate-content",
 )
 """The chat protocols: each is served to clients and spoken to providers, in any combination."""
+CHAT: Protocol = CONVERSATIONS[0]
 SERVED: tuple[Protocol, ...] = (*CONVERSATIONS, "openai/embeddings")
 """The client protocols that this version serves."""
 _TIMEOUT_FIELDS = spec.Timeouts.__struct_fields__
@@ -59,6 +62,7 @@ def resolve(document: spec.Spec) -> Plan:
         models=models,
         prices=tuple(price_table),
         shapes=tuple(shape_table),
+        budgets=accounts.budgets(document),
     )
 
 
@@ -83,9 +87,9 @@ def _model(
     price_table: _Table[Price],
     shape_table: _Table[RequestShape],
 ) -> Model:
-    price = _price(model.price, price_table)
+    price = _price(model, price_table)
     lanes = [
-        _lane(document, f"models.{name}.lanes[{at}]", model, lane, name, _price(lane.price, price_table, price))
+        _lane(document, f"models.{name}.lanes[{at}]", model, lane, name, _price(lane, price_table, price))
         for at, lane in enumerate(model.lanes)
     ]
     return Model(
@@ -107,24 +111,30 @@ def _model(
         requests=_requests(document, model, surfaces, shape_table),
         on_loss=model.on_loss or document.defaults.on_loss or document.gateway.on_loss,
         response_formats=_response_formats(model),
-        **_parameters(model),
+        **_parameters(document, model),
+        unpriced=_unpriced(document, model, surfaces),
         price=price,
         free=model.free,
         lanes=tuple(lanes),
         deprecated=_deprecated(model),
+        billing=accounts.billing(model.billing) if model.billing is not None else None,
     )
 
 
-def _price(price: spec.Price | None, table: _Table[Price], inherited: int | None = None) -> int | None:
-    return table.index(prices.resolve(price)) if price is not None else inherited
+def _price(place: spec.Model | spec.Lane, table: _Table[Price], inherited: int | None = None) -> int | None:
+    if place.price is None:
+        return inherited
+    return table.index(prices.resolve(place.price, place.price_changes or ()))
 
 
-def _parameters(model: spec.Model) -> dict[str, Any]:
-    """What the model's own rules say that a struct cannot."""
+def _parameters(document: spec.Spec, model: spec.Model) -> dict[str, Any]:
+    """What the model's own rules, and its prices, say that a struct cannot."""
     rules = sorted(model.parameters.items())
+    priced = fees.guards(model, searches="web_search" not in fees.unpriced(document, model, CHAT))
+    allowed = {key: rule.allowed for key, rule in rules if rule.allowed is not None}
     return {
-        "allowed": {key: rule.allowed for key, rule in rules if rule.allowed is not None},
-        "refused": tuple(key for key, rule in rules if not rule.accept),
+        "allowed": {**priced["allowed"], **allowed},
+        "refused": (*(key for key, rule in rules if not rule.accept), *priced["refused"]),
         "defaults": {key: Raw(msgspec.json.encode(rule.default)) for key, rule in rules if rule.default is not None},
     }
 
@@ -134,10 +144,27 @@ def _requests(
 ) -> dict[str, int]:
     """The request shape of each protocol that the model offers and this version serves."""
     return {
-        protocol: shape_table.index(shapes.narrow(model, protocol, _native(document, model, protocol)))
+        protocol: shape_table.index(_shape(document, model, protocol))
         for protocol in surfaces
         if protocol in model.supported_protocols
     }
+
+
+def _shape(document: spec.Spec, model: spec.Model, protocol: Protocol) -> RequestShape:
+    native = _native(document, model, protocol)
+    search = "web_search" in fees.unpriced(document, model, protocol)
+    return shapes.narrow(model, protocol, native, unpriced_search=native and search)
+
+
+def _unpriced(document: spec.Spec, model: spec.Model, surfaces: tuple[Protocol, ...]) -> dict[str, tuple[str, ...]]:
+    """Of each client protocol that some provider of the model speaks: the kinds of tools that are refused (B-13)."""
+    native = [
+        protocol
+        for protocol in CONVERSATIONS
+        if protocol in surfaces and protocol in model.supported_protocols and _native(document, model, protocol)
+    ]
+    found = {protocol: fees.unpriced(document, model, protocol) for protocol in native}
+    return {protocol: kinds for protocol, kinds in found.items() if kinds}
 
 
 def _native(document: spec.Spec, model: spec.Model, protocol: Protocol) -> bool:
@@ -175,12 +202,12 @@ def _provider(name: str, provider: spec.Provider) -> Provider:
         max_in_flight=provider.max_in_flight,
         stream_usage=provider.stream_usage,
         simulated=provider.simulated,
+        billing=accounts.billing(provider.billing),
     )
 
 
 def _server(document: spec.Spec) -> Server:
     gateway, bounds = document.gateway, document.gateway.request
-    database = document.stores.database
     return Server(
         name=gateway.name,
         host=gateway.host,
@@ -189,7 +216,11 @@ def _server(document: spec.Spec) -> Server:
         hosts=gateway.hosts,
         currency=gateway.currency,
         query_key=gateway.query_key,
-        database=database.path if isinstance(database, spec.SqliteDatabase) else spec.SqliteDatabase().path,
+        media_fetch=MediaFetch(
+            allow_hosts=tuple(sorted(set(gateway.media_fetch.allow_hosts))),
+            allow_http=gateway.media_fetch.allow_http,
+        ),
+        database=_database(document.stores.database),
         drain_ms=_ms(gateway.drain_seconds),
         request=RequestBounds(
             max_body_bytes=bounds.max_body_bytes,
@@ -199,7 +230,14 @@ def _server(document: spec.Spec) -> Server:
             max_headers=bounds.max_headers,
             body_timeout_ms=_ms(bounds.body_timeout_seconds),
         ),
+        billing=accounts.policy(gateway),
     )
+
+
+def _database(database: spec.Database) -> DatabaseAt:
+    if isinstance(database, spec.SqliteDatabase):
+        return DatabaseAt(path=database.path)
+    return DatabaseAt(kind="postgres", url=_credential(database.url), pool_max=database.pool_max)
 
 
 def _credential(reference: spec.SecretRef | None) -> CredentialRef | None:

@@ -98,15 +98,20 @@ FIELDS = {
 """By client protocol: every field that an artifact may narrow."""
 
 
-def narrow(model: spec.Model, protocol: Protocol, native: bool) -> RequestShape:
+def narrow(model: spec.Model, protocol: Protocol, native: bool, *, unpriced_search: bool = False) -> RequestShape:
     """The narrowings of `model` over `protocol`, sorted, so that models that narrow alike share one struct.
 
-    Parameters that a translation would drop with a warning are only refused where a provider speaks the client's own
-    protocol (`native`) and would refuse them itself.
+    Hints that are left out with a warning (sampling, penalties) are no matter of it. Whether calls may be parallel is
+    only refused where a provider speaks the client's own protocol (`native`) and would refuse it itself. So is a
+    search of the web that has no price (`unpriced_search`, B-13), and sound from a model that makes none.
     """
     if protocol not in BOUNDS:
         return RequestShape(protocol, ())
     rules = _implied(model, native, chat=protocol == "openai/chat-completions")
+    if unpriced_search:
+        rules["web_search_options"] = FieldRule(name="web_search_options", accept=False)
+    if native and "audio" not in model.output and not model.free:
+        rules["audio"] = FieldRule(name="audio", accept=False)
     for name, rule in model.parameters.items():
         if name in KNOWN:
             _merge(rules, name, rule)
@@ -125,8 +130,6 @@ def _implied(model: spec.Model, native: bool, chat: bool) -> dict[str, FieldRule
     for off, names in (
         (flags.tools is False, TOOLS),
         (native and flags.parallel_tools is False, ("parallel_tool_calls",)),
-        (native and flags.sampling is False, ("temperature", "top_p")),
-        (native and flags.penalties is False, ("presence_penalty", "frequency_penalty")),
         (flags.logprobs is False, ("logprobs", "top_logprobs")),
         (flags.stop_max == 0, ("stop",)),
     ):

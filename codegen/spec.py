@@ -16,6 +16,7 @@ HeaderName = str
 HeaderValue = str
 Amount = str
 Percent = str
+Markup = str
 Date = str
 Resolution = str
 ImageSize = str
@@ -86,6 +87,16 @@ class RequestBounds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     body_timeout_seconds: int | float = 60
 
 
+class MediaFetch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where media that a caller names by URL may be fetched from, for a provider that takes only bytes.
+
+    Everything on the public internet is allowed, over https at its usual port; nothing else is, unless it stands here.
+    """
+
+    allow_hosts: tuple[str, ...] = ()
+    allow_http: bool = False
+
+
 class ErrorPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How errors that the protocols leave open are answered."""
 
@@ -116,7 +127,7 @@ class DataPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Billing(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the provider charges when a request does not end well."""
 
-    on_disconnect: Literal["cancel", "drain"] = "cancel"
+    on_disconnect: Literal["cancel_estimate", "drain", "cancel_free"] = "cancel_estimate"
     on_5xx: Literal["absorb", "charge_input"] = "absorb"
     charges_input_on_error: bool = False
 
@@ -170,6 +181,13 @@ class Telemetry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     metrics_port: int | None = None
 
 
+class OutageAllowance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What each organisation may spend while the database is away, beyond what was set aside before."""
+
+    amount: Amount
+    seconds: int | float
+
+
 class Rates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Prices by class. Token classes are per million tokens, `per_` ones per piece."""
 
@@ -194,12 +212,14 @@ class Rates(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     per_web_search: Amount | None = None
     per_web_fetch: Amount | None = None
     per_grounding: Amount | None = None
+    per_maps: Amount | None = None
 
 
 class Budget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A bound on spending in a period."""
 
     scope: Literal["org", "team", "key", "user", "model"]
+    subject: str | None = None
     period: Literal["day", "week", "month", "total"]
     amount: Amount
     mode: Literal["hard", "soft"] = "hard"
@@ -221,12 +241,6 @@ class Slo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     success_rate: Percent | None = None
     ttft_p95_ms: int | None = None
     window_days: int = 30
-
-
-class Effective(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}):
-    """From when a price list holds."""
-
-    from_: Date
 
 
 class Deprecated(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -287,24 +301,6 @@ class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     on_loss: OnLoss | None = None
 
 
-class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings of the gateway process itself."""
-
-    name: str = "gateway"
-    host: str = "127.0.0.1"
-    port: int = 8080
-    workers: int = 1
-    hosts: int = 1
-    currency: str = "USD"
-    protocols: tuple[Protocol, ...] | None = None
-    request: RequestBounds = RequestBounds()
-    timeouts: Timeouts = Timeouts()
-    drain_seconds: int | float = 30
-    query_key: bool = True
-    errors: ErrorPolicy = ErrorPolicy()
-    on_loss: OnLoss = "warn"
-
-
 class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a model can do beyond plain text. A flag that is absent takes the usual value of the provider's protocol."""
 
@@ -340,6 +336,7 @@ class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     beta_allow: tuple[str, ...] | None = None
     service_tiers: tuple[Label, ...] | None = None
     embedding_dimensions: tuple[int, ...] | None = None
+    base64_embeddings: bool | None = None
 
 
 class Media(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -369,6 +366,14 @@ class LimitPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     default: Limits = Limits()
     on_store_loss: Literal["local", "open", "closed"] = "local"
+
+
+class GatewayBilling(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How money is set aside and kept on record."""
+
+    default_output_reserve: int = 4096
+    outage_allowance: OutageAllowance | None = None
+    call_log_days: int = 90
 
 
 class LongPrompt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -436,6 +441,26 @@ class Webhooks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     allow_hosts: tuple[str, ...] | None = None
 
 
+class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of the gateway process itself."""
+
+    name: str = "gateway"
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 1
+    hosts: int = 1
+    currency: str = "USD"
+    protocols: tuple[Protocol, ...] | None = None
+    request: RequestBounds = RequestBounds()
+    timeouts: Timeouts = Timeouts()
+    drain_seconds: int | float = 30
+    query_key: bool = True
+    media_fetch: MediaFetch = MediaFetch()
+    errors: ErrorPolicy = ErrorPolicy()
+    billing: GatewayBilling = GatewayBilling()
+    on_loss: OnLoss = "warn"
+
+
 class Price(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Price list in gateway.currency.
 
@@ -463,12 +488,12 @@ class Price(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     per_web_search: Amount | None = None
     per_web_fetch: Amount | None = None
     per_grounding: Amount | None = None
+    per_maps: Amount | None = None
     video_seconds: tuple[VideoRate, ...] | None = None
     images: tuple[ImageRate, ...] | None = None
     above: tuple[LongPrompt, ...] | None = None
     tiers: dict[str, Rates] = {}
-    effective: Effective | None = None
-    markup_percent: Percent = "0"
+    markup_percent: Markup = "0"
 
 
 Database = SqliteDatabase | PostgresDatabase
@@ -504,15 +529,14 @@ class Alert(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     notify: tuple[WebhookNotice, ...] | None = None
 
 
-class Lane(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One way to serve a model: a provider and the model's name there."""
+class PriceChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}):
+    """A price list that takes the place of the one before it on a day.
 
-    provider: ProviderName
-    model: str | None = None
-    priority: int = 0
-    weight: int = 1
-    price: Price | None = None
-    timeouts: TimeoutOverrides = TimeoutOverrides()
+    Calls that were accepted before keep their prices.
+    """
+
+    from_: Date
+    price: Price
 
 
 class Stores(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -521,6 +545,18 @@ class Stores(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     database: Database = SqliteDatabase(path=".nexusflow/nexusflow.db")
     limits: Counters = MemoryCounters()
     results: Results = DiskResults(path=".nexusflow/results")
+
+
+class Lane(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One way to serve a model: a provider and the model's name there."""
+
+    provider: ProviderName
+    model: str | None = None
+    priority: int = 0
+    weight: int = 1
+    price: Price | None = None
+    price_changes: tuple[PriceChange, ...] | None = None
+    timeouts: TimeoutOverrides = TimeoutOverrides()
 
 
 class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -543,6 +579,7 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     unknown_params: UnknownParams | None = None
     media: Media | None = None
     price: Price | None = None
+    price_changes: tuple[PriceChange, ...] | None = None
     free: bool = False
     lanes: tuple[Lane, ...]
     fallbacks: tuple[ModelName, ...] = ()

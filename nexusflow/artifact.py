@@ -16,7 +16,7 @@ from nexusflow.endpoints.messages import AnthropicMessages
 from nexusflow.endpoints.models import ModelList
 from nexusflow.endpoints.responses import OpenAIResponses
 from nexusflow.ir.artifact import Artifact
-from nexusflow.ir.plan import ABI, ImageRate, LongPrompt, Plan, Price, Rates, TierRates, VideoRate
+from nexusflow.ir.plan import ABI, ImageRate, LaterPrice, LongPrompt, Plan, Price, Rates, TierRates, VideoRate
 from nexusflow.protocols.anthropic.wire import MessagesRequest
 from nexusflow.protocols.gemini.wire import GenerateRequest, GenerationConfig
 from nexusflow.protocols.openai_chat.wire import ChatRequest
@@ -36,6 +36,7 @@ __all__ = [
     "GenerateRequest",
     "GenerationConfig",
     "ImageRate",
+    "LaterPrice",
     "LongPrompt",
     "MessagesRequest",
     "Meta",

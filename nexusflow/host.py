@@ -46,10 +46,11 @@ class Host:
         current = settings.build / "current"
         loaded = load(current.resolve())
         self._runtime = open_runtime(settings, loaded.plan.server)
+        await self._runtime.start()
         self._app = await build_app(loaded, self._runtime)
+        await self._runtime.adopt(loaded.plan)
         self._loaded = loaded
         self._runtime.swaps.live = self._runtime.swaps.wanted = loaded.digest
-        self._runtime.start()
         self._watcher = asyncio.create_task(self._watch(current))
         # Start-up objects live as long as the process: keep the collector from walking them on every pass.
         gc.collect()
@@ -72,6 +73,7 @@ class Host:
         except ArtifactRefused:
             forget(loaded.module.__name__)
             raise
+        await self._runtime.adopt(loaded.plan)
         old, self._loaded, self._app = self._loaded, loaded, app
         self._runtime.swaps.live = loaded.digest
         forget(old.module.__name__)

@@ -16,6 +16,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, ControllerRouterHandler
 from msgspec import Struct
 
+from nexusflow.endpoints.account import account_routes
 from nexusflow.endpoints.health import health_routes
 from nexusflow.endpoints.surface import Surface
 from nexusflow.ir.errors import Kind, Problem
@@ -79,7 +80,11 @@ async def build_app(loaded: Loaded, runtime: Runtime) -> ASGIApp:
         for endpoint in loaded.endpoints:
             endpoint.bind(runtime)
         app = Litestar(
-            route_handlers=[*loaded.handlers, *health_routes(runtime)],
+            route_handlers=[
+                *loaded.handlers,
+                *health_routes(runtime),
+                *account_routes(runtime, loaded.plan.server),
+            ],
             openapi_config=None,
             logging_config=None,
             exception_handlers={HTTPException: _not_here, Exception: _not_here},

@@ -1,29 +1,38 @@
 """Everything of one worker that outlives an artifact: keys, connections, deadlines, and what is live."""
 
 import asyncio
+import hashlib
 import logging
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nexusflow.flow.exchange import Watchdog
+from nexusflow.accounts.directory import Directory
+from nexusflow.flow.desk import Desk
+from nexusflow.flow.exchange import Exchange, Watchdog
 from nexusflow.flow.losses import LossCount
 from nexusflow.flow.served import ByName, serve_models
 from nexusflow.flow.signatures import Signatures
 from nexusflow.ir.artifact import Artifact
-from nexusflow.ir.plan import Provider, Server
+from nexusflow.ir.plan import Plan, Provider, Server
 from nexusflow.keys.cache import KeyCache
-from nexusflow.keys.pepper import load_pepper
+from nexusflow.keys.pepper import pepper_of, pepper_path
+from nexusflow.ledger import book
+from nexusflow.ledger.ledger import Ledger, LedgerSettings
+from nexusflow.pricing import canonical, price_id
 from nexusflow.responses.store import ResponseStore
 from nexusflow.responses.table import ResponseTable
 from nexusflow.settings import Settings
-from nexusflow.store import Database, StoreError, open_database
+from nexusflow.store import Database, StoreError, open_store
+from nexusflow.store.thread import StoreThread
 from nexusflow.upstream.fetch import Fetcher
 from nexusflow.upstream.pool import Pool
 from nexusflow.upstream.transport import Transport
 
 DRAIN_POLL_SECONDS = 0.1
+DAY_MS = 86_400_000
 EXPIRY_SECONDS = 600.0
+JOURNAL_FOLDER = "journal"
 
 _log = logging.getLogger("nexusflow.runtime")
 
@@ -45,6 +54,9 @@ class Runtime:
     settings: Settings
     keys: KeyCache
     responses: ResponseStore
+    ledger: Ledger
+    directory: Directory
+    books: StoreThread[Database]
     watchdog: Watchdog = field(default_factory=Watchdog)
     swaps: Swaps = field(default_factory=Swaps)
     signatures: Signatures = field(default_factory=Signatures)
@@ -53,6 +65,8 @@ class Runtime:
     drain_seconds: float = 30.0
     draining: bool = False
     _catalogue: tuple[Artifact, ByName] | None = None
+    _call_log_ms: int = 0
+    _drains: set[Exchange] = field(default_factory=set)
     _pool: Pool = field(default_factory=Pool)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -63,6 +77,29 @@ class Runtime:
             self._catalogue = (artifact, serve_models(artifact, self))
         return self._catalogue[1]
 
+    def desk(self, artifact: Artifact) -> Desk:
+        """Where the calls of `artifact` get their bills."""
+        policy = artifact.plan.server.billing
+        return Desk(
+            ledger=self.ledger,
+            directory=self.directory,
+            plan=hashlib.sha256(artifact.plan.canonical()).hexdigest()[:12],
+            default_output=policy.default_output_reserve,
+            funds_status=policy.funds_status,
+            drains=self._drains,
+            books=self.books,
+        )
+
+    async def adopt(self, plan: Plan) -> None:
+        """Take over the budgets of an artifact that goes live, and put its prices on record (I-09)."""
+        self.directory.set_config_budgets(plan.budgets)
+        self._call_log_ms = plan.server.billing.call_log_days * DAY_MS
+        prices = {price_id(price): canonical(price).decode() for price in plan.prices}
+        try:
+            await self.books.run(book.remember_prices, prices)
+        except StoreError:
+            _log.exception("the prices of the artifact are not on record yet")
+
     def connect(self, provider: Provider) -> Transport:
         """A pooled transport to `provider`."""
         return self._pool.connect(provider)
@@ -72,24 +109,28 @@ class Runtime:
         moved = self.settings.simulator_url if provider.simulated else None
         return moved or provider.base_url
 
-    def start(self) -> None:
-        """Start the background work of this worker."""
+    async def start(self) -> None:
+        """Settle what dead workers left, and start the background work of this one. Raises `StoreError`, `OSError`."""
+        await self.ledger.start()
         self._tasks = [
             asyncio.create_task(self.watchdog.run()),
             asyncio.create_task(self.keys.watch(self._stop)),
-            asyncio.create_task(self._expire_responses()),
+            asyncio.create_task(self.directory.watch(self._stop)),
+            asyncio.create_task(self._expire()),
         ]
         if self.settings.drain_file is not None:
             self._tasks.append(asyncio.create_task(self._drain(self.settings.drain_file)))
 
-    async def _expire_responses(self) -> None:
-        """Stored responses go when their time is over, whether or not anybody stores new ones."""
+    async def _expire(self) -> None:
+        """Stored responses and lines of the call log go when their time is over."""
         while True:
             await asyncio.sleep(EXPIRY_SECONDS)
+            now_ms = time.time_ns() // 1_000_000
             try:
-                await self.responses.run(ResponseTable.expire, time.time_ns() // 1_000_000)
+                await self.responses.run(ResponseTable.expire, now_ms)
+                await self.books.run(book.forget_calls, now_ms - self._call_log_ms)
             except StoreError:
-                _log.exception("stored responses could not be expired; trying again")
+                _log.exception("what is out of date could not be removed; trying again")
 
     async def _drain(self, flag: Path) -> None:
         """Wait for the supervisor's flag; then refuse new calls, and end those that outlast the drain time (R-33)."""
@@ -106,7 +147,9 @@ class Runtime:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.ledger.stop()
         self.responses.close()
+        self.books.close()
         await self._pool.close()
 
 
@@ -115,20 +158,37 @@ def _raised(flag: Path) -> bool:
 
 
 def prove_store(settings: Settings, server: Server) -> None:
-    """Open and close the embedded store once, before any worker does. Raises the store's own typed errors."""
+    """Open and close the store once, before any worker does. Raises the store's own typed errors."""
     database, keys = _open_store(settings, server)
     keys.close()
     database.close()
 
 
 def open_runtime(settings: Settings, server: Server) -> Runtime:
-    """Open the embedded store and build the runtime. Raises the store's own typed errors."""
-    _, keys = _open_store(settings, server)
-    responses = ResponseStore(ResponseTable(open_database(settings.root / server.database)))
-    return Runtime(settings=settings, keys=keys, responses=responses, drain_seconds=server.drain_ms / 1000)
+    """Open the store and build the runtime. Raises the store's own typed errors."""
+    database, keys = _open_store(settings, server)
+    responses = ResponseStore(ResponseTable(database))
+    allowed = server.media_fetch
+    fetcher = Fetcher(frozenset(allowed.allow_hosts), http=allowed.allow_http)
+    return Runtime(
+        settings=settings,
+        keys=keys,
+        responses=responses,
+        ledger=_ledger(settings, server, database),
+        directory=Directory(database),
+        books=StoreThread(database.another(), "books"),
+        fetcher=fetcher,
+        drain_seconds=server.drain_ms / 1000,
+    )
+
+
+def _ledger(settings: Settings, server: Server, database: Database) -> Ledger:
+    policy = server.billing
+    folder = pepper_path(server.database, settings.root).parent / JOURNAL_FOLDER
+    chosen = LedgerSettings(outage_amount=policy.outage_amount, outage_ms=policy.outage_ms)
+    return Ledger(database.another, folder, chosen)
 
 
 def _open_store(settings: Settings, server: Server) -> tuple[Database, KeyCache]:
-    path = settings.root / server.database
-    database = open_database(path)
-    return database, KeyCache(database, load_pepper(path.parent / "pepper"))
+    database = open_store(server.database, settings.root)
+    return database, KeyCache(database, pepper_of(database, pepper_path(server.database, settings.root)))

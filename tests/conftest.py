@@ -1,6 +1,7 @@
 """What many tests share: one gateway in front of the simulated provider."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,8 @@ from nexusflow import settings
 from nexusflow.testing.gateway import Gateway, running_gateway
 from nexusflow.testing.simulator import running_simulator
 from tests.support.drive import chat_model, chat_provider, spec
+from tests.support.postgres import PostgresServer, running_postgres
+from tests.support.stores import Store
 
 CHAT = "simulator/chat"
 FAULTS = (
@@ -44,3 +47,31 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         environ = {settings.SIMULATOR_URL: f"{address}/v1"}
         with running_gateway(spec(MODELS, {"simulator": PROVIDER}), root, environ=environ) as gateway:
             yield gateway
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for all tests, which none of them stops."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> str:
+    """A new and empty database on it."""
+    return postgres.new_database()
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this test's own, to stop and kill."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """A new and empty database of either kind: the test runs on both."""
+    if request.param == "sqlite":
+        return Store.sqlite(tmp_path)
+    return Store.postgres(tmp_path, request.getfixturevalue("postgres_url"))

@@ -2,10 +2,10 @@
 
 import msgspec
 
-from nexusflow.ir.plan import ImageRate, LongPrompt, Price, Rates, TierRates, VideoRate
+from nexusflow.ir.plan import ImageRate, LaterPrice, LongPrompt, Price, Rates, TierRates, VideoRate
 
 LINE = 100
-CONSTRUCTORS = (Price, Rates, LongPrompt, TierRates, VideoRate, ImageRate)
+CONSTRUCTORS = (Price, Rates, LongPrompt, TierRates, VideoRate, ImageRate, LaterPrice)
 """The structs that may appear as constants; `nexusflow.artifact` exports exactly these."""
 
 

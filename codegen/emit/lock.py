@@ -1,11 +1,13 @@
 """`gateway.lock`: a short, readable, committed summary of the plan, so that a pull request shows what changes."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import msgspec
 
 from codegen.emit.manifest import sha256
 from codegen.prices import NANO
+from nexusflow.ir.account import Budget
 from nexusflow.ir.plan import Lane, Model, Plan, Price, Provider
 
 FILE = "gateway.lock"
@@ -25,6 +27,8 @@ def emit(plan: Plan, generator: str, artifact_digest: str) -> str:
         *(f"surface {surface.protocol}" for surface in plan.surfaces),
         "",
         *(_provider(provider) for provider in plan.providers),
+        *([""] if plan.budgets else []),
+        *(_budget(budget) for budget in plan.budgets),
     ]
     for model in plan.models:
         lines += ["", *_model(model, plan)]
@@ -35,6 +39,10 @@ def _provider(provider: Provider) -> str:
     reference = provider.credential
     credential = f"{reference.source}:{reference.name}" if reference is not None else "no credential"
     return f"provider {provider.id} {provider.protocol} {provider.base_url} {credential}"
+
+
+def _budget(budget: Budget) -> str:
+    return f"budget {budget.id} {budget.subject} {_decimal(budget.amount)} {budget.mode}"
 
 
 def _model(model: Model, plan: Plan) -> list[str]:
@@ -66,13 +74,23 @@ def _lane(lane: Lane, model: Model, plan: Plan) -> list[str]:
 def _price(label: str, index: int | None, plan: Plan) -> list[str]:
     if index is None:
         return []
-    price = plan.prices[index]
+    return _list(label, plan.prices[index])
+
+
+def _list(label: str, price: Price) -> list[str]:
     lines = [f"{label} {_rates(price.tokens)}"]
     lines += [f"{label} above {step.input_tokens}: {_rates(step.rates)}" for step in price.above]
     lines += [f"{label} tier {tier.tier}: {_rates(tier.rates)}" for tier in price.tiers]
     lines += [f"{label} video {_video(price)}"] if price.video else []
     lines += [f"{label} image {_images(price)}"] if price.images else []
+    lines += [f"{label} markup {Decimal(price.markup) / 100} %"] if price.markup else []
+    for change in price.later:
+        lines += _list(f"{label} from {_day(change.from_ms)}", change.price)
     return lines
+
+
+def _day(moment_ms: int) -> str:
+    return datetime.fromtimestamp(moment_ms / 1000, UTC).date().isoformat()
 
 
 def _rates(rates: msgspec.Struct) -> str:

@@ -163,11 +163,13 @@ def impossible_date(context: Context) -> Iterator[Diagnostic]:
           gpt:
             deprecated: {since: 2026-02-28}
     """
-    dates: list[tuple[Path, str]] = [
-        ((*path, "effective", "from"), price.effective.from_)
-        for _, _, path, price in _lists(context)
-        if price.effective is not None
-    ]
+    dates: list[tuple[Path, str]] = []
+    for name, model in context.document.models.items():
+        places: list[tuple[Path, spec.Model | spec.Lane]] = [(("models", name), model)]
+        places += [(("models", name, "lanes", at), lane) for at, lane in enumerate(model.lanes)]
+        for path, place in places:
+            changes = enumerate(place.price_changes or ())
+            dates += [((*path, "price_changes", at, "from"), change.from_) for at, change in changes]
     for name, model in context.document.models.items():
         if model.deprecated is not None:
             dates.append((("models", name, "deprecated", "since"), model.deprecated.since))

@@ -12,7 +12,7 @@ from nexusflow.cli import report
 
 if TYPE_CHECKING:
     from nexusflow.cli.stack import Stack
-    from nexusflow.ir.plan import Model, Plan
+    from nexusflow.ir.plan import DatabaseAt, Model, Plan
 
 PROMPT = "In one sentence: what does an AI gateway do?"
 
@@ -45,7 +45,7 @@ def demo(file: Path, prompt: str, wanted: str | None, port: int | None, once: bo
     build = file.parent.resolve() / "build"
     digest = make_current(plan, file, build)
     click.echo(f"1. compiled {file}: {len(plan.models)} models, artifact {digest[:12]}")
-    key = _create_key(file.parent.resolve() / plan.server.database)
+    key = _create_key(plan.server.database, file.parent.resolve())
     listen = usable_port("127.0.0.1", port or plan.server.port)
     simulate = any(provider.simulated for provider in plan.providers)
     log = build / "demo.log"
@@ -77,13 +77,12 @@ def choose_model(plan: "Plan", wanted: str | None) -> "Model | None":
     return next(iter([*real, *simulated, *(model for model, _ in usable)]), None)
 
 
-def _create_key(database: Path) -> str:
-    from nexusflow.keys.pepper import load_pepper
-    from nexusflow.keys.table import KeyTable
-    from nexusflow.store import open_database
+def _create_key(at: "DatabaseAt", root: Path) -> str:
+    from nexusflow.keys import KeyTable, pepper_of, pepper_path
+    from nexusflow.store import open_store
 
-    with open_database(database) as opened:
-        _, secret = KeyTable(opened, load_pepper(database.parent / "pepper")).create("demo")
+    with open_store(at, root) as opened:
+        _, secret = KeyTable(opened, pepper_of(opened, pepper_path(at, root))).create("demo")
     return secret
 
 

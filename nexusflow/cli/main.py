@@ -17,7 +17,13 @@ VERBS = {
     "demo": "Build, serve, and send one real streamed chat.",
     "simulate": "Run the built-in simulated provider.",
     "explain": "Show the page of a diagnostic, such as NF203.",
-    "keys": "Create, list and revoke API keys.",
+    "keys": "Create, list, change, rotate and revoke API keys.",
+    "accounts": "Manage organisations, teams and users.",
+    "credit": "Pay money into an organisation's wallet.",
+    "refund": "Give back what a request was charged.",
+    "budgets": "Set bounds on spending.",
+    "usage": "Show what was used and what it cost.",
+    "ledger": "Prove that the money adds up; restore its counters.",
     "losses": "Show what a model's providers cannot take from clients of other protocols.",
 }
 
@@ -60,10 +66,11 @@ def run() -> None:
 
 def _is_expected(error: Exception) -> bool:
     """Failures that speak of the user's files, ports and stores, whose texts say what to do."""
+    from nexusflow.accounts.model import AccountProblem
     from nexusflow.keys.model import KeyProblem
     from nexusflow.loading import ArtifactRefused
     from nexusflow.serving import AddressTaken
     from nexusflow.store import StoreError
     from nexusflow.testing.ports import NotStarted
 
-    return isinstance(error, ArtifactRefused | StoreError | KeyProblem | NotStarted | AddressTaken)
+    return isinstance(error, ArtifactRefused | StoreError | AccountProblem | KeyProblem | NotStarted | AddressTaken)

@@ -13,6 +13,7 @@ class OpenAIChat(Conversation):
     """The chat surface of one artifact."""
 
     dialect = CHAT
+    endpoint = "chat"
     paths = frozenset((b"/v1/chat/completions", b"/chat/completions", b"/v1beta/openai/chat/completions"))
 
     def upstream_of(self, routed: Routed) -> Origin:

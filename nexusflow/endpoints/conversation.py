@@ -14,26 +14,34 @@ from msgspec import Raw
 
 from nexusflow.endpoints.address import find_model, not_offered, require_post
 from nexusflow.endpoints.surface import Call, Surface
-from nexusflow.flow import apis, attempt, media, route, stream
-from nexusflow.flow.admit import admit
+from nexusflow.flow import apis, attempt, continued, media, route, stream
+from nexusflow.flow.admit import admit, client_address
 from nexusflow.flow.body import read_body
-from nexusflow.flow.bridge import Bridge, refuse_losses
+from nexusflow.flow.bridge import Bridge, refuse_losses, used_untranslated
 from nexusflow.flow.client import Header, answer
+from nexusflow.flow.desk import Desk, Order
 from nexusflow.flow.exchange import Phase
+from nexusflow.flow.heard import Heard
+from nexusflow.flow.once import name_of
 from nexusflow.flow.served import RESPONSES, ByName, Offer, ServedLane, ServedModel
+from nexusflow.flow.settlement import Outcome
 from nexusflow.ir.artifact import Artifact
 from nexusflow.ir.chat import ChatCall, Origin
 from nexusflow.ir.loss import Losses
+from nexusflow.ir.money import as_text
 from nexusflow.ir.reply import Asked
 from nexusflow.keys.model import Key
-from nexusflow.protocols.common import checks, envelope
+from nexusflow.keys.scopes import Endpoint
+from nexusflow.protocols.common import checks, envelope, hints
 from nexusflow.protocols.dialect import Dialect, Tap
 from nexusflow.protocols.dialects import DIALECTS
 from nexusflow.runtime import Runtime
+from nexusflow.upstream.transport import Reply
 from nexusflow.wire.head import inspect
 from nexusflow.wire.jsonedit import Fields
 
 SIMULATED: Header = (b"x-nexusflow-simulated", b"true")
+GOOGLE: Origin = "google/generate-content"
 ESTIMATED: Header = (b"x-nexusflow-estimated", b"tokens")
 
 
@@ -68,6 +76,8 @@ class Conversation(Surface):
     """Base of the chat surfaces. A subclass names its dialect and paths, and overrides what its protocol adds."""
 
     dialect: Dialect
+    endpoint: Endpoint
+    desk: Desk
     paths: frozenset[bytes] = frozenset()
 
     def __init__(self, artifact: Artifact) -> None:
@@ -80,6 +90,7 @@ class Conversation(Surface):
         """See `Surface.bind`; also opens the connection pools that the models need."""
         super().bind(runtime)
         self.models = runtime.catalogue(self.artifact)
+        self.desk = runtime.desk(self.artifact)
 
     async def serve(self, call: Call) -> None:
         """Admit, read, validate, route, and answer as JSON or as a stream."""
@@ -98,6 +109,7 @@ class Conversation(Surface):
         """From a parsed request to its answer."""
         routed = self.routed(incoming)
         lane = routed.lane
+        call.bill = await self.desk.reserve(self.order(call, routed), call.exchange, call.client)
         if lane.provider.simulated:
             call.client.headers.append(SIMULATED)
         upstream = self.upstream_of(routed)
@@ -116,6 +128,22 @@ class Conversation(Surface):
         streams = bool(wanted.stream) if incoming.streams is None else incoming.streams
         return Routed(incoming, wanted, served, offer, route.choose(served), streams)
 
+    def order(self, call: Call, routed: Routed) -> Order:
+        """What the call asks to be served and paid for."""
+        incoming = routed.incoming
+        return Order(
+            key=incoming.key,
+            address=client_address(call.scope),
+            model=routed.served.model,
+            lane=routed.lane,
+            protocol=self.dialect.id,
+            endpoint=self.endpoint,
+            body=incoming.body,
+            demand=self.dialect.identity_request.demand(routed.wanted),
+            stream=routed.streams,
+            name=name_of(call.scope["headers"]),
+        )
+
     def find(self, raw: Raw | None) -> tuple[ServedModel, Offer]:
         """The model by the raw bytes of its name; a name spelled with escapes is decoded first."""
         served = find_model(self.models, raw)
@@ -132,9 +160,14 @@ class Conversation(Surface):
     def holds_foreign_turns(self, routed: Routed) -> bool:
         """Whether turns of the conversation come from a provider of another protocol: they have its state in envelopes.
 
-        A provider knows no envelopes and refuses them; the long way takes them out (protocols 2.0.4, T94).
+        A provider knows no envelopes and refuses them; the long way takes them out (protocols 2.0.4, T94). Only what a
+        model said has any, so that the search is saved where it has said nothing yet.
         """
-        return envelope.MARK in routed.incoming.body
+        return self.continues(routed.wanted) and envelope.MARK in routed.incoming.body
+
+    def continues(self, wanted: Any) -> bool:
+        """Whether the conversation holds turns of the model. `wanted` is the request in the client's protocol."""
+        return any(message.role == "assistant" for message in wanted.messages)
 
     def extra_head(self, call: Call, routed: Routed) -> bytes:
         """Header lines of this one call on the identity lane."""
@@ -164,6 +197,8 @@ class Conversation(Surface):
 
     async def _identity(self, call: Call, routed: Routed) -> None:
         lane, offer = routed.lane, routed.offer
+        hints.leave_out(routed.incoming.fields, self.dialect.id, lane.destination.capabilities, routed.losses)
+        announce(call, self.runtime, routed.served, routed.losses)
         outgoing = self.dialect.identity_request.prepare(
             routed.incoming.fields, offer.model, lane.model, stream=routed.streams, usage=lane.provider.stream_usage
         )
@@ -171,7 +206,9 @@ class Conversation(Surface):
             await self._stream(call, routed, self.dialect, outgoing, self.tap(routed))
             return
         body = await self._fetch(call, routed, self.dialect, outgoing)
-        call.exchange.used = partial(self.dialect.identity_reply.usage, body)
+        asked, name = routed.incoming.body, routed.served.model.id
+        call.exchange.used = partial(used_untranslated, self.dialect, lane.destination, asked, name, body)
+        note_said(call, body)
         await self._answer(call, routed, self.relabel(routed, body))
 
     async def _bridged(self, call: Call, routed: Routed, upstream: Dialect) -> None:
@@ -192,7 +229,10 @@ class Conversation(Surface):
             tap = bridge.stream()
             await self._stream(call, routed, upstream, outgoing, tap)
             return
-        body, usage = bridge.reply(await self._fetch(call, routed, upstream, outgoing))
+        fetch = partial(self._fetch, call, routed, upstream)
+        whole = continued.whole(outgoing, fetch) if self._goes_on(upstream) else fetch(outgoing)
+        body, usage = bridge.reply(await whole)
+        note_said(call, body)
         call.exchange.used = lambda: usage
         if usage.source == "estimated":
             call.client.headers.append(ESTIMATED)
@@ -204,8 +244,13 @@ class Conversation(Surface):
 
     async def _answer(self, call: Call, routed: Routed, body: bytes) -> None:
         await self.answered(routed, body)
+        await charge(call, body)
         call.exchange.enter(Phase.WRITE, routed.lane.write_stall)
         await answer(call.send, 200, body, call.client.headers)
+
+    async def _completed(self, call: Call, routed: Routed, tap: Tap, last: bytes) -> None:
+        await self.streamed(routed, tap)
+        await charge(call, last, call.client.content_type[1])
 
     async def _stream(self, call: Call, routed: Routed, upstream: Dialect, outgoing: bytes, tap: Tap) -> None:
         lane, exchange = routed.lane, call.exchange
@@ -215,14 +260,55 @@ class Conversation(Surface):
         call.client.keep_alive_frame = self.dialect.keep_alive
         call.failure = getattr(tap, "failure", None)  # only some protocols' failures depend on what was said before
         whole, tap = tap, self.framed(call, tap)
+        hear(call, Heard(upstream, lane.destination))
         watcher = asyncio.create_task(stream.watch_client(exchange, call.receive))
         try:
-            target = lane.upstreams[upstream.id].stream_target
-            reply = await attempt.send(lane, target, outgoing, exchange.request_id, routed.extra)
-            await attempt.require_stream(reply, lane, upstream, exchange.request_id)
-            await stream.pump(exchange, reply, tap, call.client, lane, partial(self.streamed, routed, whole))
+            opened = partial(self._opened, call, routed, upstream)
+            reply = await opened(outgoing)
+            if self._goes_on(upstream):
+                reply = continued.ContinuedReply(reply, outgoing, opened)
+            await stream.pump(exchange, reply, tap, call.client, lane, partial(self._completed, call, routed, whole))
         finally:
             watcher.cancel()
+
+    async def _opened(self, call: Call, routed: Routed, upstream: Dialect, outgoing: bytes) -> Reply:
+        lane, request_id = routed.lane, call.exchange.request_id
+        target = lane.upstreams[upstream.id].stream_target
+        call.exchange.dispatch()
+        reply = await attempt.send(lane, target, outgoing, request_id, routed.extra)
+        await attempt.require_stream(reply, lane, upstream, request_id)
+        return reply
+
+    def _goes_on(self, upstream: Dialect) -> bool:
+        """Whether answers may break off in a way that the client knows nothing of (protocols 2.1.7, continuation)."""
+        return upstream.id == GOOGLE and self.dialect.id != GOOGLE
+
+
+def note_said(call: Call, body: bytes) -> None:
+    """How much was answered, for where nobody counts it."""
+    if call.bill is not None:
+        call.bill.said = len(body)
+
+
+def hear(call: Call, heard: Heard) -> None:
+    """Follow what a stream says, for where it breaks off before it tells."""
+    if call.bill is not None:
+        call.bill.heard = heard
+        call.exchange.hear = heard.hear
+
+
+async def charge(call: Call, last: bytes, content_type: bytes = b"application/json") -> None:
+    """Settle a call that went well, before the client has its last bytes; a unary answer says what it cost."""
+    bill = call.bill
+    if bill is None:
+        return
+    done = await bill.settle(Outcome.DONE, 200)
+    call.client.headers.append((b"x-nexusflow-cost", as_text(done.amount).encode()))
+    if bill.once is not None:
+        if call.exchange.gone:
+            await bill.once.forget()
+        else:
+            await bill.once.finish(200, content_type, b"".join((*(call.client.copy or ()), last)))
 
 
 def announce(call: Call, runtime: Runtime, served: ServedModel, losses: Losses) -> None:

@@ -11,6 +11,7 @@ from nexusflow.endpoints.address import find_model, not_offered
 from nexusflow.endpoints.conversation import ESTIMATED, SIMULATED, Conversation
 from nexusflow.endpoints.surface import Call
 from nexusflow.flow import apis, attempt, media, route
+from nexusflow.flow.admit import client_address, permit
 from nexusflow.flow.client import answer
 from nexusflow.flow.served import ServedLane
 from nexusflow.ir.capabilities import Destination
@@ -60,6 +61,7 @@ async def _count(surface: Conversation, call: Call, read: Callable[[bytes, str],
     served = find_model(surface.models, incoming.name)
     if surface.dialect.id not in served.offers:
         raise not_offered(served, surface.dialect.id)
+    permit(incoming.key, served.model.id, surface.dialect.id, "count", client_address(call.scope))
     said = read(incoming.body, served.model.id)
     lane = route.choose(served)
     if lane.provider.simulated:

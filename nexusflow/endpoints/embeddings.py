@@ -3,18 +3,22 @@
 from collections.abc import Callable
 
 from nexusflow.endpoints.address import find_model, not_offered, require_post
-from nexusflow.endpoints.conversation import SIMULATED, announce
+from nexusflow.endpoints.conversation import SIMULATED, announce, charge
 from nexusflow.endpoints.surface import Call, Surface
 from nexusflow.flow import attempt, embed, route
-from nexusflow.flow.admit import admit
+from nexusflow.flow.admit import admit, client_address
 from nexusflow.flow.body import read_body
 from nexusflow.flow.client import answer
+from nexusflow.flow.desk import Desk, Order
 from nexusflow.flow.exchange import Phase
+from nexusflow.flow.once import name_of
 from nexusflow.flow.served import ByName, ServedLane, ServedModel
 from nexusflow.ir.artifact import Artifact
 from nexusflow.ir.embeddings import EmbeddingCall, EmbeddingReply
 from nexusflow.ir.loss import Losses
+from nexusflow.keys.model import Key
 from nexusflow.protocols.common import checks
+from nexusflow.protocols.common.demand import Demand
 from nexusflow.protocols.gemini_embeddings import identity_reply as google_identity
 from nexusflow.protocols.gemini_embeddings import identity_request as google_request
 from nexusflow.protocols.gemini_embeddings import read_request as google_reader
@@ -22,6 +26,7 @@ from nexusflow.protocols.gemini_embeddings import write_reply as google_writer
 from nexusflow.protocols.openai_chat import errors as openai_errors
 from nexusflow.protocols.openai_embeddings import identity_reply, identity_request, inputs, read_request, write_reply
 from nexusflow.runtime import Runtime
+from nexusflow.tokens.embeddings import estimated_usage
 from nexusflow.wire import jsonedit
 from nexusflow.wire.head import gemini_credential, inspect
 
@@ -44,12 +49,13 @@ class OpenAIEmbeddings(Surface):
         """See `Surface.bind`."""
         super().bind(runtime)
         self._models = runtime.catalogue(self._artifact)
+        self._desk = runtime.desk(self._artifact)
 
     async def serve(self, call: Call) -> None:
         """Embed one input or many."""
         require_post(call, self.paths)
         head = inspect(call.scope["headers"], self._bounds.max_headers)
-        admit(head.credential, self.runtime.keys)
+        key = admit(head.credential, self.runtime.keys)
         body = await read_body(call.exchange, head, call.receive, self._bounds)
         fields = checks.parse(body, identity_request.MONEY_FIELDS)
         served = find_model(self._models, fields.get("model"))
@@ -59,6 +65,8 @@ class OpenAIEmbeddings(Surface):
         wanted = identity_request.validate(body, offer.decoder, offer.model)
         checks.check_names(fields, identity_request.KNOWN, offer.model)
         lane = _lane(call, served)
+        order = _order(call, key, served, lane, PROTOCOL, body, wanted.user)
+        call.bill = await self._desk.reserve(order, call.exchange, call.client)
         upstream = embed.embedder(lane, served, embed.OPENAI)
         if upstream.id != embed.OPENAI:
             said = read_request.read(body, model=served.model.id)
@@ -68,7 +76,8 @@ class OpenAIEmbeddings(Surface):
         outgoing = identity_request.prepare(wanted, fields, offer.model, lane.model, capabilities)
         target = lane.at(upstream.path(lane.destination))
         found = await attempt.fetch(call.exchange, lane, target, upstream.errors, outgoing)
-        call.exchange.used = lambda: identity_reply.usage(found)
+        name = served.model.id
+        call.exchange.used = lambda: identity_reply.usage(found) or estimated_usage(read_request.read(body, model=name))
         shown = identity_reply.relabel(
             found, served.raw_id, encoding=wanted.encoding_format or "float", count=inputs.count(wanted)
         )
@@ -76,12 +85,12 @@ class OpenAIEmbeddings(Surface):
 
 
 async def embed_contents(
-    call: Call, runtime: Runtime, artifact: Artifact, models: ByName, name: str, *, batch: bool
+    call: Call, runtime: Runtime, artifact: Artifact, models: ByName, desk: Desk, name: str, *, batch: bool
 ) -> None:
     """Google's two verbs for the model `name`."""
     server = artifact.plan.server
     head = inspect(call.scope["headers"], server.request.max_headers)
-    admit(gemini_credential(head, call.scope, server), runtime.keys)
+    key = admit(gemini_credential(head, call.scope, server), runtime.keys)
     body = await read_body(call.exchange, head, call.receive, server.request)
     body, fields = google_request.parse(body, batch=batch)
     served = find_model(models, jsonedit.text(name))
@@ -91,6 +100,8 @@ async def embed_contents(
     wanted = google_request.validate(body, model, server.request, batch=batch)
     google_request.check_names(fields, model)
     lane = _lane(call, served)
+    order = _order(call, key, served, lane, GEMINI, body, None)
+    call.bill = await desk.reserve(order, call.exchange, call.client)
     upstream = embed.embedder(lane, served, embed.GOOGLE)
     if upstream.id != embed.GOOGLE:
         said = google_reader.read(wanted, fields, model=served.model.id)
@@ -100,7 +111,9 @@ async def embed_contents(
     outgoing = google_request.prepare(wanted, fields, model, to.model, to.capabilities)
     path = upstream.path(to) if batch else upstream.path(to).replace(":batchEmbedContents", ":embedContent")
     found = await attempt.fetch(call.exchange, lane, lane.at(path), upstream.errors, outgoing)
-    call.exchange.used = lambda: google_identity.usage(found)
+    call.exchange.used = lambda: (
+        google_identity.usage(found) or estimated_usage(google_reader.read(wanted, fields, model=model.id))
+    )
     await _answer(call, lane, google_identity.relabel(found, served.raw_id, count=len(wanted)))
 
 
@@ -128,6 +141,24 @@ async def _bridged(
     await _answer(call, lane, write(reply, said))
 
 
+def _order(
+    call: Call, key: Key, served: ServedModel, lane: ServedLane, protocol: str, body: bytes, user: str | None
+) -> Order:
+    return Order(
+        key=key,
+        address=client_address(call.scope),
+        model=served.model,
+        lane=lane,
+        protocol=protocol,
+        endpoint="embeddings",
+        body=body,
+        demand=Demand(0, user=user),
+        stream=False,
+        name=name_of(call.scope["headers"]),
+    )
+
+
 async def _answer(call: Call, lane: ServedLane, body: bytes) -> None:
+    await charge(call, body)
     call.exchange.enter(Phase.WRITE, lane.write_stall)
     await answer(call.send, 200, body, call.client.headers)

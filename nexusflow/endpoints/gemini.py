@@ -49,6 +49,7 @@ class GeminiGenerate(Conversation):
     """The surface of Google's verbs of one artifact."""
 
     dialect = GEMINI
+    endpoint = "generate"
 
     async def serve(self, call: Call) -> None:
         """Answer the verb that the address names."""
@@ -59,7 +60,7 @@ class GeminiGenerate(Conversation):
             await answer_count(self, call, _read_count, count_tokens.write_answer)
         elif address.verb in ("embedContent", "batchEmbedContents"):
             batch = address.verb == "batchEmbedContents"
-            await embed_contents(call, self.runtime, self.artifact, self.models, address.model, batch=batch)
+            await embed_contents(call, self.runtime, self.artifact, self.models, self.desk, address.model, batch=batch)
         else:
             raise nowhere()
 

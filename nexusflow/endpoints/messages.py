@@ -16,6 +16,7 @@ class AnthropicMessages(Conversation):
     """The Messages surface of one artifact."""
 
     dialect = MESSAGES
+    endpoint = "messages"
     paths = frozenset((b"/v1/messages", b"/v1/v1/messages"))
     counters = frozenset(path + _COUNT for path in paths)
 

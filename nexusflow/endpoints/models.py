@@ -5,12 +5,13 @@ from urllib.parse import unquote
 from nexusflow.endpoints import respond
 from nexusflow.endpoints.address import nowhere
 from nexusflow.endpoints.surface import Call, Surface
-from nexusflow.flow.admit import admit
+from nexusflow.flow.admit import admit, client_address, permit
 from nexusflow.flow.client import answer
 from nexusflow.flow.served import readiness
 from nexusflow.ir.artifact import Artifact
 from nexusflow.ir.errors import Kind, Problem, RequestRefused, refuse
 from nexusflow.ir.plan import Model, Plan
+from nexusflow.keys.scopes import Scopes
 from nexusflow.protocols.anthropic import errors as anthropic_errors
 from nexusflow.protocols.dialect import Errors
 from nexusflow.protocols.gemini import errors as gemini_errors
@@ -23,6 +24,8 @@ from nexusflow.wire.head import gemini_credential, inspect
 
 PREFIX = "/v1/models"
 GEMINI_PREFIX = "/v1beta/models"
+MOST_PARTS = 256
+"""How many different sets of models that keys are limited to are kept encoded."""
 
 _ERRORS: dict[Shape, Errors] = {
     "openai": openai_errors,
@@ -40,12 +43,15 @@ class ModelList(Surface):
 
     def __init__(self, artifact: Artifact) -> None:
         self._plan = artifact.plan
-        self._catalogue = Catalogue(())
+        self._cards: list[Card] = []
+        self._whole = Catalogue(())
+        self._parts: dict[tuple[str, ...], Catalogue] = {}
 
     def bind(self, runtime: Runtime) -> None:
         """See `Surface.bind`."""
         super().bind(runtime)
-        self._catalogue = Catalogue([card(model, self._plan) for model in self._plan.models])
+        self._cards = [card(model, self._plan) for model in self._plan.models]
+        self._whole = Catalogue(self._cards)
 
     async def serve(self, call: Call) -> None:
         """List the models, or one by id or alias; ids may contain slashes, encoded or not."""
@@ -58,13 +64,28 @@ class ModelList(Surface):
             raise RequestRefused(_METHOD)
         shape, server = _shape(call), self._plan.server
         head = inspect(call.scope["headers"], server.request.max_headers)
-        admit(gemini_credential(head, call.scope, server) if shape == "gemini" else head.credential, self.runtime.keys)
+        credential = gemini_credential(head, call.scope, server) if shape == "gemini" else head.credential
+        key = admit(credential, self.runtime.keys)
+        permit(key, None, None, "models", client_address(call.scope))
+        catalogue = self._catalogue(key.scopes)
         name = name.removeprefix("/")
         query: bytes = call.scope.get("query_string", b"")
-        body = self._catalogue.one(shape, name) if name else self._catalogue.listed(shape, query)
+        body = catalogue.one(shape, name) if name else catalogue.listed(shape, query)
         if body is None:
             raise refuse(Kind.MODEL, "The model does not exist. GET /v1/models lists the models.", param="model")
         await answer(call.send, 200, body, _headers(call, shape))
+
+    def _catalogue(self, scopes: Scopes) -> Catalogue:
+        """What a key may see: the models that it may call (SEC-54)."""
+        if not scopes.models:
+            return self._whole
+        found = self._parts.get(scopes.models)
+        if found is None:
+            if len(self._parts) >= MOST_PARTS:
+                self._parts.clear()
+            cards = [card for card in self._cards if scopes.allows_model(card.model.id)]
+            found = self._parts[scopes.models] = Catalogue(cards)
+        return found
 
     async def _fail(self, call: Call, problem: Problem) -> None:
         """In the form of the protocol that the caller speaks."""

@@ -1,6 +1,7 @@
 """`POST /v1/responses`, and the addresses of what is stored: read, delete, list the input, count."""
 
 import time
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from nexusflow.endpoints.address import nowhere, path_of, require_post
@@ -29,6 +30,7 @@ class OpenAIResponses(Conversation):
     """The Responses surface of one artifact. Each request's state is kept for its own key alone."""
 
     dialect = RESPONSES
+    endpoint = "responses"
     paths = frozenset(PREFIXES)
     counters = frozenset(prefix + b"/input_tokens" for prefix in PREFIXES)
 
@@ -57,6 +59,10 @@ class OpenAIResponses(Conversation):
         if asked:
             incoming.body = found.body
         return incoming
+
+    def continues(self, wanted: Any) -> bool:
+        """See `Conversation`; here what the model said is items of many kinds, or stored."""
+        return True
 
     async def read_call(self, routed: Routed) -> ChatCall:
         """The call, which knows the response that it continues, for its answer to name it too."""

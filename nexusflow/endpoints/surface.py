@@ -10,9 +10,11 @@ from typing import cast
 from litestar.types import Receive, Scope, Send
 
 from nexusflow.endpoints import respond
+from nexusflow.flow.bill import Bill
 from nexusflow.flow.body import ClientGone
-from nexusflow.flow.client import ClientStream
+from nexusflow.flow.client import ClientStream, answer
 from nexusflow.flow.exchange import Exchange, Phase
+from nexusflow.flow.once import Replayed
 from nexusflow.flow.stream import expired
 from nexusflow.ir.errors import Kind, Problem, RequestRefused
 from nexusflow.protocols.dialect import Errors
@@ -31,6 +33,7 @@ class Call:
     receive: Receive
     send: Send
     client: ClientStream
+    bill: Bill | None = None
     failure: Callable[[Problem], bytes] | None = None
     """How a stream that has begun says that it broke, where that depends on what it said before."""
 
@@ -74,6 +77,11 @@ class Surface(ABC):
             problem = expired(exchange.expired)
         except RequestRefused as refused:
             problem = refused.problem
+        except Replayed as known:
+            replay = known.replay
+            headers = [*call.client.headers, (b"idempotent-replayed", b"true")]
+            await answer(call.send, replay.status, replay.body, headers, replay.content_type.encode())
+            return
         except ClientGone:
             return
         except Exception:
@@ -82,8 +90,21 @@ class Surface(ABC):
         if exchange.expired or exchange.gone:
             await exchange.absorb_cancel()
         exchange.deadline = float("inf")
+        if call.bill is not None:
+            await self._close(call, call.bill, problem)
         if not exchange.gone and exchange.expired is not Phase.WRITE:
             await self._fail(call, problem)
+
+    async def _close(self, call: Call, bill: Bill, problem: Problem) -> None:
+        """Settle a call that did not go well. Its answer is kept only where it was charged and can be given again."""
+        status = self.errors.status(problem)
+        await bill.fail(problem, status=status, begun=call.client.committed)
+        if bill.once is None:
+            return
+        if bill.charged and not (call.client.committed or call.exchange.gone):
+            await bill.once.finish(status, b"application/json", self.errors.envelope(problem, call.exchange.request_id))
+        else:
+            await bill.once.forget()
 
     async def _fail(self, call: Call, problem: Problem) -> None:
         if call.client.committed:

@@ -57,6 +57,7 @@ async def fetch(
     """The whole body of the provider's good answer to one unary call. Raises `RequestRefused` for any other."""
     exchange.limit_total(lane.total)
     exchange.enter(Phase.FIRST_BYTE, lane.total)
+    exchange.dispatch()
     reply = await send(lane, target, body, exchange.request_id, extra)
     complete = False
     try:

@@ -13,7 +13,7 @@ class ClientGone(Exception):
 
 
 async def read_body(exchange: Exchange, head: Head, receive: Receive, bounds: RequestBounds) -> bytes:
-    """The whole body.
+    """The whole body. Where its length was announced that many bytes are all of it: the server holds clients to that.
 
     Raises `RequestRefused` (413 before the rest is read, 415 for a content coding) and `ClientGone`; a slow body ends
     as an expired `Phase.BODY`.
@@ -34,7 +34,8 @@ async def read_body(exchange: Exchange, head: Head, receive: Receive, bounds: Re
         total += len(piece)
         if total > limit:
             raise _too_large(limit)
-        if not message.get("more_body", False):
+        # The server says the end in a message of its own, which is another thread's turn to wait for.
+        if total == head.content_length or not message.get("more_body", False):
             return piece if not pieces else b"".join([*pieces, piece])
         pieces.append(piece)
 

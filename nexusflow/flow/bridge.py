@@ -7,7 +7,7 @@ import msgspec
 
 from nexusflow import tokens
 from nexusflow.ir.capabilities import Destination
-from nexusflow.ir.chat import ChatCall, Opaque, ToolCall
+from nexusflow.ir.chat import ChatCall, Opaque, Text, ToolCall
 from nexusflow.ir.errors import Kind, Problem, RequestRefused
 from nexusflow.ir.events import Done, Event, Failed, Finished, PartEnded, PartStarted, UsageSeen
 from nexusflow.ir.loss import Losses
@@ -15,7 +15,7 @@ from nexusflow.ir.reply import Asked, ChatReply
 from nexusflow.ir.usage import Usage
 from nexusflow.protocols.dialect import Dialect, Reader, Writer
 
-Remember = Callable[[str, Opaque], None]
+Remember = Callable[[ToolCall | Text, Opaque], None]
 CHARACTERS_PER_TOKEN = 3
 """Of an answer that nobody counted: on the high side for European languages, about right for others' bytes."""
 
@@ -40,8 +40,8 @@ class Bridge:
         reply = self.upstream.read_reply.read(body, self.to)
         for candidate in reply.candidates:
             for part in candidate.parts:
-                if isinstance(part, ToolCall) and part.signature is not None:
-                    self.remember(part.id, part.signature)
+                if isinstance(part, ToolCall | Text) and part.signature is not None:
+                    self.remember(part, part.signature)
         usage = reply.usage or estimate(self.asked.call, _length(reply))
         if reply.usage is None:
             reply = msgspec.structs.replace(reply, usage=usage)
@@ -55,13 +55,13 @@ class Bridge:
 class BridgeStream:
     """A `Tap` made of a reader and a writer."""
 
-    __slots__ = ("_bridge", "_call_id", "_characters", "_reader", "_usage", "_writer", "done", "meaningful", "problem")
+    __slots__ = ("_bridge", "_call", "_characters", "_reader", "_usage", "_writer", "done", "meaningful", "problem")
 
     def __init__(self, reader: Reader, writer: Writer, bridge: Bridge) -> None:
         self._reader = reader
         self._writer = writer
         self._bridge = bridge
-        self._call_id: str | None = None
+        self._call: ToolCall | None = None
         self._usage: Usage | None = None
         self._characters = 0
         self.done = False
@@ -124,13 +124,16 @@ class BridgeStream:
 
     def _note_signature(self, event: Event) -> None:
         if isinstance(event, PartStarted):
-            call = event.part if isinstance(event.part, ToolCall) else None
-            self._call_id = call.id if call is not None else None
-            signature = call.signature if call is not None else None
+            self._call = event.part if isinstance(event.part, ToolCall) else None
+            signature = self._call.signature if self._call is not None else None
         else:
             signature = event.signature if isinstance(event, PartEnded) else None
-        if self._call_id is not None and signature is not None:
-            self._bridge.remember(self._call_id, signature)
+        if signature is None:
+            return
+        if self._call is not None:
+            self._bridge.remember(self._call, signature)
+        elif isinstance(event, PartEnded) and event.said:
+            self._bridge.remember(Text(text=event.said), signature)
 
 
 def estimate(call: ChatCall, answer_characters: int) -> Usage:
@@ -140,6 +143,25 @@ def estimate(call: ChatCall, answer_characters: int) -> Usage:
         output_text=-(-answer_characters // CHARACTERS_PER_TOKEN),
         source="estimated",
     )
+
+
+def used_untranslated(dialect: Dialect, to: Destination, asked: bytes, model: str, answer: bytes) -> Usage:
+    """What a unary call used whose bytes passed through: as `answer` reports it, else an estimate from both bodies.
+
+    Nothing is read but the report where there is one. A body that only its own vendor understands weighs as text.
+    """
+    reported = dialect.identity_reply.usage(answer)
+    if reported is not None:
+        return reported
+    try:
+        said = _length(dialect.read_reply.read(answer, to))
+    except RequestRefused:
+        said = len(answer)
+    try:
+        return estimate(dialect.read_request.read(asked, model=model, stream=False), said)
+    except RequestRefused:
+        weight = tokens.tokens(tokens.weigh(asked))
+        return Usage(input_text=weight, output_text=-(-said // CHARACTERS_PER_TOKEN), source="estimated")
 
 
 def refuse_losses(losses: Losses) -> None:

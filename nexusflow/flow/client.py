@@ -15,14 +15,16 @@ _STREAM_HEADERS: tuple[Header, ...] = (
 )
 
 
-async def answer(send: Send, status: int, body: bytes, headers: Sequence[Header]) -> None:
-    """One complete JSON answer."""
+async def answer(
+    send: Send, status: int, body: bytes, headers: Sequence[Header], content_type: bytes = b"application/json"
+) -> None:
+    """One complete answer."""
     await send(
         {
             "type": "http.response.start",
             "status": status,
             "headers": [
-                (b"content-type", b"application/json"),
+                (b"content-type", content_type),
                 (b"content-length", str(len(body)).encode()),
                 *headers,
             ],
@@ -34,15 +36,17 @@ async def answer(send: Send, status: int, body: bytes, headers: Sequence[Header]
 class ClientStream:
     """A streamed answer whose status is sent with its first bytes, and not before (R-20).
 
-    `keep_alive_frame` is what the client's protocol takes while it waits (protocols 0.3).
+    `copy` takes what was written, where somebody wants it; `keep_alive_frame` is what the client's protocol takes while
+    it waits (protocols 0.3).
     """
 
-    __slots__ = ("_send", "busy", "committed", "content_type", "headers", "keep_alive_frame")
+    __slots__ = ("_send", "busy", "committed", "content_type", "copy", "headers", "keep_alive_frame")
 
     def __init__(self, send: Send, headers: list[Header]) -> None:
         self._send = send
         self.headers = headers
         self.committed = False
+        self.copy: list[bytes] | None = None
         self.busy = False
         self.content_type = EVENTS
         self.keep_alive_frame = sse.KEEP_ALIVE
@@ -54,6 +58,8 @@ class ClientStream:
             self.committed = True
             headers = [self.content_type, *_STREAM_HEADERS, *self.headers]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        if self.copy is not None:
+            self.copy.append(data)
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
         self.busy = False
 

@@ -14,6 +14,10 @@ from nexusflow.ir.usage import Usage
 from nexusflow.wire.ids import request_id
 
 TICK_SECONDS = 0.1
+PROGRESS_SECONDS = 2.0
+"""How often a long stream's usage so far goes on record (engines C.4)."""
+OUTLIVE_SECONDS = 30.0
+"""How long a call may run on without its client (B-03)."""
 QUIET_SECONDS = 15.0
 """A client that has waited this long is sent a comment (R-21), well under common proxies' idle limits."""
 
@@ -32,15 +36,23 @@ class Exchange:
     """The mutable state of one call. Owned by the task that serves it.
 
     `used` tells what the attempt consumed as far as it went; it is read from the provider's words only when asked.
+    `dispatch` is called before the first byte goes to a provider, `hear` with each piece of its stream, `progress`
+    every two seconds while it lasts; `outlive` says whether it goes on when the client leaves. They belong to whoever
+    keeps the books.
     """
 
     __slots__ = (
         "answered",
         "deadline",
+        "dispatch",
         "expired",
         "gone",
+        "hear",
         "keep_alive",
+        "outlive",
         "phase",
+        "progress",
+        "progress_at",
         "quiet_at",
         "request_id",
         "task",
@@ -58,6 +70,11 @@ class Exchange:
         self.answered = False
         self.keep_alive: Callable[[], Awaitable[None]] | None = None
         self.used: Callable[[], Usage | None] = _nothing
+        self.dispatch: Callable[[], object] = _nothing
+        self.hear: Callable[[bytes], None] = _ignore
+        self.progress: Callable[[], None] | None = None
+        self.progress_at = float("inf")
+        self.outlive: Callable[[], bool] = _no
 
     def enter(self, phase: Phase, seconds: float) -> None:
         """Begin to wait for `phase`, at most `seconds` and never beyond the call's total."""
@@ -93,10 +110,18 @@ class Exchange:
         self.expire()
 
     def leave(self) -> None:
-        """End the current wait: the client left. Once it has its whole answer, that is no news."""
-        if self.answered:
+        """The client left: end the current wait, or let the call run on for a while where its usage is wanted (B-03).
+
+        Once the client has its whole answer, that is no news.
+        """
+        if self.answered or self.gone:
             return
         self.gone = True
+        if self.outlive():
+            self.keep_alive = None
+            self.limit_total(OUTLIVE_SECONDS)
+            self.deadline = min(self.deadline, self.total)
+            return
         self.deadline = float("inf")
         self.task.cancel()
 
@@ -111,6 +136,14 @@ class Exchange:
 
 def _nothing() -> Usage | None:
     return None
+
+
+def _ignore(piece: bytes) -> None:
+    pass
+
+
+def _no() -> bool:
+    return False
 
 
 class Watchdog:
@@ -136,3 +169,6 @@ class Watchdog:
                 write = asyncio.ensure_future(exchange.keep_alive())
                 self._writes.add(write)
                 write.add_done_callback(self._writes.discard)
+            if exchange.progress_at <= now and exchange.progress is not None:
+                exchange.progress_at = now + PROGRESS_SECONDS
+                exchange.progress()

@@ -11,6 +11,7 @@ from nexusflow.ir.capabilities import Capabilities
 from nexusflow.ir.chat import ChatCall, Data, Media, Origin, Part, ToolResult, Url
 from nexusflow.ir.errors import Kind, RequestRefused, refuse
 from nexusflow.protocols.common import media
+from nexusflow.protocols.common.places import Places
 from nexusflow.upstream.fetch import NotFetched
 
 YOUTUBE = ("https://www.youtube.com/", "https://youtube.com/", "https://youtu.be/")
@@ -41,29 +42,29 @@ async def resolve(call: ChatCall, flags: Capabilities, protocol: Origin, fetcher
 
     Raises `RequestRefused` naming the part whose media could not be had.
     """
+    places = Places(call)
     wanted: dict[str, str] = {}
-    for place, part in _places(call):
-        if (url := _unfit(part, flags, protocol)) is not None:
-            wanted.setdefault(url, place)
+    for part in _media(call):
+        if (url := _unfit(part, flags, protocol)) is not None and url not in wanted:
+            wanted[url] = places.media(part)
     if not wanted:
         return call
     found = await _all(wanted, fetcher)
-    word = _word(call)
     turns = []
     for turn in call.turns:
-        parts = tuple(_put(part, f"{turn.path}.{word}[{at}]", found) for at, part in enumerate(turn.parts))
+        parts = tuple(_put(part, places, found) for part in turn.parts)
         turns.append(msgspec.structs.replace(turn, parts=parts))
     return msgspec.structs.replace(call, turns=tuple(turns))
 
 
 def needed(call: ChatCall, flags: Capabilities, protocol: Origin) -> bool:
     """Whether the call has an address that the target cannot fetch."""
-    return any(_unfit(part, flags, protocol) is not None for _, part in _places(call))
+    return any(_unfit(part, flags, protocol) is not None for part in _media(call))
 
 
-def _unfit(part: Part, flags: Capabilities, protocol: Origin) -> str | None:
+def _unfit(part: Media, flags: Capabilities, protocol: Origin) -> str | None:
     """The address that has to be fetched, if there is one."""
-    if not isinstance(part, Media) or not isinstance(part.source, Url) or part.source.url.startswith("gs://"):
+    if not isinstance(part.source, Url) or part.source.url.startswith("gs://"):
         return None
     if protocol == "google/generate-content":
         unfit = not part.source.url.startswith(YOUTUBE)
@@ -74,18 +75,13 @@ def _unfit(part: Part, flags: Capabilities, protocol: Origin) -> str | None:
     return part.source.url if unfit else None
 
 
-def _places(call: ChatCall) -> Iterator[tuple[str, Part]]:
-    word = _word(call)
+def _media(call: ChatCall) -> Iterator[Media]:
     for turn in call.turns:
-        for at, part in enumerate(turn.parts):
-            if isinstance(part, ToolResult):
-                yield from ((f"{turn.path}.{word}[{at}].content[{n}]", one) for n, one in enumerate(part.content))
-            else:
-                yield f"{turn.path}.{word}[{at}]", part
-
-
-def _word(call: ChatCall) -> str:
-    return "parts" if call.origin == "google/generate-content" else "content"
+        for part in turn.parts:
+            if isinstance(part, Media):
+                yield part
+            elif isinstance(part, ToolResult):
+                yield from (one for one in part.content if isinstance(one, Media))
 
 
 async def _all(wanted: Mapping[str, str], fetcher: Fetches) -> dict[str, _Fetched]:
@@ -114,16 +110,18 @@ async def _all(wanted: Mapping[str, str], fetcher: Fetches) -> dict[str, _Fetche
     return {url: task.result() for url, task in tasks.items()}
 
 
-def _put(part: _P, place: str, found: Mapping[str, _Fetched]) -> _P:
+def _put(part: _P, places: Places, found: Mapping[str, _Fetched]) -> _P:
     if isinstance(part, ToolResult):
-        content = tuple(_put(one, f"{place}.content[{at}]", found) for at, one in enumerate(part.content))
+        content = tuple(_put(one, places, found) for one in part.content)
         return msgspec.structs.replace(part, content=content)
     if not isinstance(part, Media) or not isinstance(part.source, Url) or part.source.url not in found:
         return part
     fetched = found[part.source.url]
     mime = _mime(part.kind, (fetched.seen, fetched.said, media.normal_mime(part.source.mime or "")))
     if mime is None:
-        raise _refused(place, f"it is not of a type for this part, but `{(fetched.said or fetched.seen)[:80]}`")
+        raise _refused(
+            places.media(part), f"it is not of a type for this part, but `{(fetched.said or fetched.seen)[:80]}`"
+        )
     return msgspec.structs.replace(part, source=Data(mime, fetched.base64))
 
 

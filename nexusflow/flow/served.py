@@ -13,7 +13,8 @@ from nexusflow.ir.artifact import Artifact
 from nexusflow.ir.capabilities import Destination
 from nexusflow.ir.chat import Origin
 from nexusflow.ir.parameters import spelled
-from nexusflow.ir.plan import Lane, Model, Provider
+from nexusflow.ir.plan import Billing, Lane, Model, Price, Provider
+from nexusflow.pricing import price_id
 from nexusflow.protocols.common.envelope import family_of
 from nexusflow.protocols.dialects import DIALECTS
 from nexusflow.upstream import auth
@@ -38,6 +39,7 @@ class ServedLane:
     """One lane that can be called now. Times are seconds.
 
     `upstreams` holds the chat protocols that the lane can be spoken to in; `usual` is the one of a translated call.
+    `price` is None where calls cost nothing.
     """
 
     provider: Provider
@@ -56,6 +58,9 @@ class ServedLane:
     write_stall: float
     priority: int
     weight: int
+    billing: Billing
+    price: Price | None
+    price_id: str | None
     targets: dict[str, Target] = field(default_factory=dict)
 
     def at(self, path: str) -> Target:
@@ -99,11 +104,12 @@ ByName = dict[bytes, ServedModel]
 def serve_models(artifact: Artifact, upstreams: Upstreams) -> ByName:
     """All models by the raw JSON spelling of each of their names, as `jsonedit` hands it over."""
     providers = {provider.id: provider for provider in artifact.plan.providers}
+    prices = [(price, price_id(price)) for price in artifact.plan.prices]
     served: ByName = {}
     for model in artifact.plan.models:
         reasons = [readiness(lane, providers[lane.provider]) for lane in model.lanes]
         lanes = [
-            _lane(lane, providers[lane.provider], upstreams)
+            _lane(lane, providers[lane.provider], upstreams, model, prices)
             for lane, reason in zip(model.lanes, reasons, strict=True)
             if reason is None
         ]
@@ -144,7 +150,9 @@ def readiness(lane: Lane, provider: Provider) -> str | None:
     return None
 
 
-def _lane(lane: Lane, provider: Provider, upstreams: Upstreams) -> ServedLane:
+def _lane(
+    lane: Lane, provider: Provider, upstreams: Upstreams, model: Model, prices: list[tuple[Price, str]]
+) -> ServedLane:
     secret = auth.resolve(provider.credential) if provider.credential else None
     headers = {
         "content-type": "application/json",
@@ -159,6 +167,8 @@ def _lane(lane: Lane, provider: Provider, upstreams: Upstreams) -> ServedLane:
     to = Destination(model=lane.model, family=family_of(lane.model), capabilities=lane.capabilities)
     protocols = spoken(lane)
     times = lane.timeouts
+    at = lane.price if lane.price is not None else model.price
+    price, ident = prices[at] if at is not None and not model.free else (None, None)
     return ServedLane(
         provider=provider,
         transport=upstreams.connect(provider),
@@ -176,6 +186,9 @@ def _lane(lane: Lane, provider: Provider, upstreams: Upstreams) -> ServedLane:
         write_stall=times.write_stall_ms / 1000,
         priority=lane.priority,
         weight=lane.weight,
+        billing=model.billing or provider.billing,
+        price=price,
+        price_id=ident,
     )
 
 

@@ -32,9 +32,9 @@ async def pump(
     tap: Tap,
     client: ClientStream,
     lane: ServedLane,
-    complete: Callable[[], Awaitable[None]],
+    complete: Callable[[bytes], Awaitable[None]],
 ) -> None:
-    """Forward until the stream ends; `complete` is awaited before the client gets the last of a good one.
+    """Forward until the stream ends; `complete` is awaited with the last frames of a good one, before they are sent.
 
     Raises `RequestRefused` with whatever ended it early; `client.committed` says whether the status is already out.
     Expiry and the client's leaving arrive as cancellation, for the caller to tell apart.
@@ -45,6 +45,7 @@ async def pump(
     exchange.keep_alive = client.keep_alive
     try:
         while (piece := await reply.next()) is not None:
+            exchange.hear(piece)
             frames = held + tap.feed(piece) if held else tap.feed(piece)
             if tap.problem is not None or tap.done:
                 held = frames
@@ -62,7 +63,7 @@ async def pump(
             held += tap.close()
         exchange.enter(Phase.WRITE, lane.write_stall)
         if tap.problem is None:
-            await complete()
+            await complete(held)
         await _finish(exchange, tap, client, held)
         finished = finished or await _drain(reply)
     except UpstreamFault as fault:

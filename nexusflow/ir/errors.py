@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 
 class Kind(StrEnum):
@@ -13,10 +14,14 @@ class Kind(StrEnum):
     CONTEXT = "E-CTX"
     CONTENT = "E-CONTENT"
     AUTH = "E-AUTH"
+    FUNDS = "E-FUNDS"
+    INFLIGHT = "E-INFLIGHT"
     PERMISSION = "E-PERM"
     MODEL = "E-MODEL"
     ROUTE = "E-ROUTE"
     METHOD = "E-METHOD"
+    CONFLICT = "E-CONFLICT"
+    REUSE = "E-REUSE"
     CLIENT_TIMEOUT = "E-408"
     SIZE = "E-SIZE"
     HEADERS = "E-HEADERS"
@@ -29,6 +34,13 @@ class Kind(StrEnum):
     DRAIN = "E-DRAIN"
     STORE = "E-STORE"
     TIMEOUT = "E-TIMEOUT"
+    UNKNOWN = "E-UNKNOWN"
+
+
+# Trying again can only fail again, or pay twice.
+_FINAL = frozenset((Kind.FUNDS, Kind.UNKNOWN))
+# Seconds after which trying again makes sense, where the kind alone tells.
+_WAITS = {Kind.INFLIGHT: 1, Kind.CONFLICT: 2}
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -36,6 +48,7 @@ class Problem(Struct, frozen=True, kw_only=True):
 
     `message` is ours and safe to show. `param` names the offending field, `code` overrides the table's code, `status`
     the table's HTTP status, `type` the table's type (only for a provider's own 400). `retry_after` is in seconds.
+    Where the kind alone decides whether and when to try again, `retry_after` and `should_retry` need not be given.
     """
 
     kind: Kind
@@ -48,6 +61,12 @@ class Problem(Struct, frozen=True, kw_only=True):
     should_retry: bool | None = None
     close: bool = False
     allow: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.should_retry is None and self.kind in _FINAL:
+            force_setattr(self, "should_retry", False)
+        if self.retry_after is None and self.kind in _WAITS:
+            force_setattr(self, "retry_after", _WAITS[self.kind])
 
 
 class RequestRefused(Exception):

@@ -50,12 +50,17 @@ class Cited(Struct, frozen=True):
 
 
 class PartEnded(Struct, frozen=True):
-    """The open part is complete. `signature` is what was not yet known when it started."""
+    """The open part is complete. `signature` is what was not yet known when it started.
+
+    `said` is the whole text of a signed text part, for a client whose protocol has no place for a signature that comes
+    behind a text: by it the gateway finds the signature when the text comes back.
+    """
 
     index: int
     choice: int = 0
     signature: Opaque | None = None
     ext: Ext | None = None
+    said: str | None = None
 
 
 class UsageSeen(Struct, frozen=True):

@@ -26,6 +26,8 @@ SPELLINGS: dict[str, dict[str, str]] = {
         "tool_choice": "tool_choice",
         "metadata": "metadata",
         "service_tier": "service_tier",
+        "speed": "speed",
+        "inference_geo": "inference_geo",
     },
     "google/generate-content": {
         "max_tokens": "maxOutputTokens",

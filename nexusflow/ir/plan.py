@@ -11,9 +11,10 @@ from typing import Literal
 import msgspec
 from msgspec import Raw, Struct
 
+from nexusflow.ir.account import Budget
 from nexusflow.ir.capabilities import Capabilities
 
-ABI = 2
+ABI = 3
 
 Protocol = Literal[
     "openai/chat-completions",
@@ -48,6 +49,32 @@ class CredentialRef(Struct, frozen=True):
     name: str
 
 
+class Billing(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a provider charges for a call that does not end well, and what we do about it (reliability 2.1, B-03).
+
+    `on_disconnect`: cancel and charge what was generated, read on to learn the usage, or cancel without any charge.
+    `on_5xx`: whether the customer pays for the input. `charges_input_on_error`: whether the provider bills us for it.
+    """
+
+    on_disconnect: Literal["cancel_estimate", "drain", "cancel_free"] = "cancel_estimate"
+    on_5xx: Literal["absorb", "charge_input"] = "absorb"
+    charges_input_on_error: bool = False
+
+
+class BillingPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How this gateway handles money. Amounts in nano-units.
+
+    `default_output_reserve` tokens are set aside for a caller that names no bound. While the database is away each
+    wallet may spend `outage_amount` more, for `outage_ms`. `funds_status` is the HTTP status of an empty wallet.
+    """
+
+    default_output_reserve: int = 4_096
+    outage_amount: int = 0
+    outage_ms: int = 0
+    call_log_days: int = 90
+    funds_status: int = 403
+
+
 class Provider(Struct, frozen=True, kw_only=True):
     """One upstream: an address, the protocol it speaks, and how we prove who we are."""
 
@@ -61,6 +88,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     max_in_flight: int = 1_000
     stream_usage: StreamUsage = "option"
     simulated: bool = False
+    billing: Billing = Billing()
 
 
 class Rates(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -90,6 +118,7 @@ class Rates(Struct, frozen=True, kw_only=True, omit_defaults=True):
     per_web_search: int = 0
     per_web_fetch: int = 0
     per_grounding: int = 0
+    per_maps: int = 0
 
 
 class LongPrompt(Struct, frozen=True):
@@ -123,13 +152,26 @@ class ImageRate(Struct, frozen=True):
 
 
 class Price(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One price list. `tokens` is the standard tier; the rest are exceptions to it."""
+    """One price list. `tokens` is the standard tier; the rest are exceptions to it.
+
+    The rates are what the provider is owed; the customer pays `markup` basis points more. `later` lists take its place
+    from their day on, the earliest first.
+    """
 
     tokens: Rates = Rates()
     above: tuple[LongPrompt, ...] = ()
     tiers: tuple[TierRates, ...] = ()
     video: tuple[VideoRate, ...] = ()
     images: tuple[ImageRate, ...] = ()
+    markup: int = 0
+    later: tuple["LaterPrice", ...] = ()
+
+
+class LaterPrice(Struct, frozen=True):
+    """A price list that holds from `from_ms` on (milliseconds since 1970)."""
+
+    from_ms: int
+    price: Price
 
 
 class Lane(Struct, frozen=True, kw_only=True):
@@ -154,7 +196,8 @@ class Model(Struct, frozen=True, kw_only=True):
     """One public model with everything a request for it needs.
 
     `requests` gives the request shape of each client protocol that is offered and served. `allowed`, `refused` and
-    `defaults` name parameters as Chat does.
+    `defaults` name parameters as Chat does. `unpriced` gives, for each protocol that reaches a provider unchanged, the
+    kinds of tools that the provider would run for a fee that no price covers (B-13).
     """
 
     id: str
@@ -178,10 +221,12 @@ class Model(Struct, frozen=True, kw_only=True):
     refused: tuple[str, ...] = ()
     response_formats: tuple[str, ...] = ()
     defaults: dict[str, Raw] = {}
+    unpriced: dict[str, tuple[str, ...]] = {}
     price: int | None = None
     free: bool = False
     on_loss: OnLoss = "warn"
     deprecated: str | None = None
+    billing: Billing | None = None
 
 
 class FieldRule(Struct, frozen=True, kw_only=True):
@@ -211,6 +256,26 @@ class RequestBounds(Struct, frozen=True, kw_only=True):
     body_timeout_ms: int = 60_000
 
 
+class MediaFetch(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where media given by URL may come from beside https on the public internet (SEC-20): `allow_hosts` are
+    `host:port`, `allow_http` opens plain http to public addresses."""
+
+    allow_hosts: tuple[str, ...] = ()
+    allow_http: bool = False
+
+
+class DatabaseAt(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where keys, balances and the ledger are: the SQLite file `path`, or the PostgreSQL server behind `url`.
+
+    `pool_max` is how many connections one worker opens to PostgreSQL at most.
+    """
+
+    kind: Literal["sqlite", "postgres"] = "sqlite"
+    path: str = ".nexusflow/nexusflow.db"
+    url: CredentialRef | None = None
+    pool_max: int = 8
+
+
 class Server(Struct, frozen=True, kw_only=True):
     """Process settings. A change of any of them but `request` needs a restart, not a swap."""
 
@@ -221,9 +286,11 @@ class Server(Struct, frozen=True, kw_only=True):
     hosts: int = 1
     currency: str = "USD"
     query_key: bool = True
-    database: str = ".nexusflow/nexusflow.db"
+    media_fetch: MediaFetch = MediaFetch()
+    database: DatabaseAt = DatabaseAt()
     drain_ms: int = 30_000
     request: RequestBounds = RequestBounds()
+    billing: BillingPolicy = BillingPolicy()
 
 
 class Surface(Struct, frozen=True):
@@ -242,6 +309,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     models: tuple[Model, ...]
     prices: tuple[Price, ...] = ()
     shapes: tuple[RequestShape, ...] = ()
+    budgets: tuple[Budget, ...] = ()
 
     def canonical(self) -> bytes:
         """The one JSON spelling of this plan; its SHA-256 is the plan's digest."""

@@ -81,5 +81,5 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.total_input + self.total_output
 
 
-def _sum(*counts: int | None) -> int:
-    return sum(count for count in counts if count is not None)
+def _sum(a: int | None, b: int | None, c: int | None, d: int | None) -> int:
+    return (a or 0) + (b or 0) + (c or 0) + (d or 0)

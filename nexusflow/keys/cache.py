@@ -1,16 +1,17 @@
 """The hot path's view of the keys: a dict in memory that follows the database within a second."""
 
-import asyncio
 import logging
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from hmac import compare_digest
+
+from msgspec.structs import replace
 
 from nexusflow.keys.model import Key, wall_ms
 from nexusflow.keys.pepper import bind_pepper
-from nexusflow.keys.table import COLUMNS, key_of
-from nexusflow.store import Database, StoreError
+from nexusflow.keys.rows import COLUMNS, key_of
+from nexusflow.store import Database
+from nexusflow.store.follow import Follower
 
 LONGEST_CREDENTIAL = 200  # bytes; anything longer is not worth a hash
 _FOREVER_MS = 1 << 62
@@ -19,19 +20,15 @@ _log = logging.getLogger("nexusflow.keys")
 _Entry = tuple[bytes, int, Key]
 
 
-class KeyCache:
-    """Customer keys by digest, for one process. `lookup` never touches the database; `refresh` follows it.
-
-    Reads over a connection of its own, because SQLite tells a connection only of what other connections committed.
-    """
+class KeyCache(Follower):
+    """Customer keys by digest, for one process. `lookup` never touches the database; `refresh` follows it."""
 
     def __init__(self, database: Database, pepper: bytes, clock: Callable[[], int] = wall_ms) -> None:
         """Load every key of `database`. `clock` gives milliseconds since 1970. Raises PepperProblem and StoreError."""
         self._digest = bind_pepper(database, pepper)
-        self._reader = database.reader()
+        super().__init__(database, _log, "keys")
         self._clock = clock
         self._table: dict[bytes, _Entry] = {}
-        self._version: int | None = None
         self._change = 0
         nobody = Key(id="", name="", prefix="", last4="", created_ms=0)
         self._unknown: _Entry = (secrets.token_bytes(32), 0, nobody)
@@ -41,7 +38,7 @@ class KeyCache:
         return len(self._table)
 
     def lookup(self, credential: bytes | str) -> Key | None:
-        """The active key that `credential` is the secret of, or None. About 2 µs, no I/O.
+        """The active key that `credential` is a secret of, or None. About 2 µs, no I/O.
 
         Malformed, unknown, revoked and expired credentials all take the path of a valid one (SEC-52, C-21): a digest,
         one dict lookup, one comparison in constant time, one look at the clock.
@@ -54,57 +51,16 @@ class KeyCache:
         # `&`, not `and`: both questions are always asked.
         return key if compare_digest(stored, digest) & (self._clock() < ends_ms) else None
 
-    def refresh(self) -> bool:
-        """Take over what other connections committed; True when any key changed. Microseconds when nothing did.
-
-        Raises StoreError, and then keeps the table as it was.
-        """
-        reader = self._reader
-        version = reader.data_version()
-        if version == self._version:
-            return False
-        with reader.snapshot():
-            [(newest, count)] = reader.execute("SELECT coalesce(max(change), 0), count(*) FROM api_key")
-            before = self._table
-            changed = _load(reader, since=self._change)
-            table = before | changed if changed else before
-            # A restored backup has fewer changes or other rows than we remember: then only a whole load is right.
-            if int(newest or 0) < self._change or len(table) != count:
-                table = _load(reader, since=0)
-        self._table, self._change, self._version = table, int(newest or 0), version
+    def _take(self, reader: Database) -> bool:
+        [(newest, count)] = reader.execute("SELECT coalesce(max(change), 0), count(*) FROM api_key")
+        before = self._table
+        changed = _load(reader, since=self._change)
+        table = before | changed if changed else before
+        # A restored backup has fewer changes or other rows than we remember: then only a whole load is right.
+        if int(newest or 0) < self._change or len(table) != count:
+            table = _load(reader, since=0)
+        self._table, self._change = table, int(newest or 0)
         return table is not before
-
-    async def watch(self, stop: asyncio.Event, interval: float = 0.25) -> None:
-        """Refresh every `interval` seconds until `stop` is set (SEC-55), in a thread, because a store may block.
-
-        A failing store is logged once per outage and leaves the last table in force.
-        """
-        failing = False
-        while not stop.is_set():
-            try:
-                if failing:
-                    await asyncio.to_thread(self._reconnect)
-                await asyncio.to_thread(self.refresh)
-            except StoreError as error:
-                if not failing:
-                    _log.error("keys are no longer followed, the last known ones stay in force: %s", error)
-                failing = True
-            else:
-                if failing:
-                    _log.info("keys are followed again")
-                failing = False
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), interval)
-
-    def _reconnect(self) -> None:
-        """Read over a new connection: the old one may go on serving a page that it once read wrongly."""
-        fresh = self._reader.reader()
-        self._reader.close()
-        self._reader, self._version = fresh, None
-
-    def close(self) -> None:
-        """Give the connection back; the table stays usable. Raises StoreError."""
-        self._reader.close()
 
 
 def _load(reader: Database, since: int) -> dict[bytes, _Entry]:
@@ -114,6 +70,8 @@ def _load(reader: Database, since: int) -> dict[bytes, _Entry]:
     for digest, *columns in rows:
         key = key_of(columns)
         ends_ms = 0 if key.revoked_ms is not None else _FOREVER_MS if key.expires_ms is None else key.expires_ms
+        if key.replaced_by is not None:
+            key = replace(key, id=key.replaced_by)  # a former secret speaks for the key that it belongs to
         assert isinstance(digest, bytes)
         table[digest] = (digest, ends_ms, key)
     return table

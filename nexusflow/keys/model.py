@@ -2,13 +2,20 @@
 
 import time
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
+
+from nexusflow.ir.account import DEFAULT_ORG
+from nexusflow.keys.scopes import OPEN, Scopes
 
 
 class Key(Struct, frozen=True, kw_only=True):
     """A customer key without its secret. Times are milliseconds since 1970, UTC.
 
-    `prefix` (11 characters) and `last4` are all of the secret that is ever shown again (SEC-53).
+    `prefix` (11 characters) and `last4` are all of the secret that is ever shown again (SEC-53). `org` pays, `team` and
+    `owner` (a user's id) are parts of it. `plan` names limits, `rpm` is the key's own bound on requests per minute.
+
+    A rotated key keeps its id, for its new secret. The secret before is a row of its own until its grace is over, with
+    `replaced_by` the id of the key; a call with it is a call of that key.
     """
 
     id: str
@@ -18,6 +25,13 @@ class Key(Struct, frozen=True, kw_only=True):
     created_ms: int
     expires_ms: int | None = None
     revoked_ms: int | None = None
+    org: str = DEFAULT_ORG
+    team: str | None = None
+    owner: str | None = None
+    plan: str | None = None
+    rpm: int | None = None
+    scopes: Scopes = OPEN
+    replaced_by: str | None = None
 
     @property
     def masked(self) -> str:
@@ -29,6 +43,25 @@ class Key(Struct, frozen=True, kw_only=True):
         if self.revoked_ms is not None:
             return "revoked"
         return "active" if self.expires_ms is None or now_ms < self.expires_ms else "expired"
+
+
+class Changes(Struct, frozen=True, kw_only=True):
+    """What `KeyTable.update` is to change; what is not given stays. None takes a bound away."""
+
+    name: str | UnsetType = UNSET
+    expires_ms: int | UnsetType | None = UNSET
+    team: str | UnsetType | None = UNSET
+    owner: str | UnsetType | None = UNSET
+    plan: str | UnsetType | None = UNSET
+    rpm: int | UnsetType | None = UNSET
+    scopes: Scopes | UnsetType = UNSET
+
+
+class KeyUse(Struct, frozen=True):
+    """How often and when a key was last used, as far as the ledger has been posted."""
+
+    calls: int
+    last_used_ms: int
 
 
 class KeyProblem(Exception):
@@ -44,7 +77,7 @@ class KeyAmbiguous(KeyProblem):
 
 
 class KeyInvalid(KeyProblem, ValueError):
-    """The name or the expiry asked for is not acceptable."""
+    """Something asked for, such as the name, the expiry or a scope, is not acceptable."""
 
 
 class PepperProblem(KeyProblem):

@@ -3,17 +3,49 @@
 import os
 import secrets
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from nexusflow.ir.plan import DatabaseAt
 from nexusflow.keys.model import PepperProblem
 from nexusflow.keys.secret import digester
 from nexusflow.store import Database
 from nexusflow.store.sqlite import make_private_folder
 
 PEPPER_BYTES = 32
+PEPPER_VARIABLE = "NEXUSFLOW_PEPPER_FILE"
+PEPPER_FILE = "pepper"
+DATA_FOLDER = ".nexusflow"
 _PROOF_TEXT = b"nexusflow pepper 1"
+
+
+def pepper_path(at: DatabaseAt, root: Path, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the pepper of the store `at` lies: beside the file of SQLite.
+
+    For PostgreSQL in the file that NEXUSFLOW_PEPPER_FILE names, of which every machine has the same copy; without it
+    in `root`/.nexusflow.
+    """
+    if at.kind == "sqlite":
+        return (root / at.path).parent / PEPPER_FILE
+    named = environ.get(PEPPER_VARIABLE)
+    return Path(named) if named else root / DATA_FOLDER / PEPPER_FILE
+
+
+def pepper_of(database: Database, path: Path) -> bytes:
+    """The pepper at `path` for the keys of `database`, drawn when neither has any yet.
+
+    A second machine never draws one of its own: PepperProblem when the file is missing but the database was already
+    made with one, and as for `load_pepper` and `bind_pepper`; StoreError.
+    """
+    if not path.exists() and database.execute("SELECT 1 FROM key_pepper"):
+        raise PepperProblem(
+            f"The pepper file {path} is missing, and the keys of the database {database.label} were made with one. "
+            f"Restore it, or copy it from another machine that uses this database (mode 0600, or {PEPPER_VARIABLE})."
+        )
+    pepper = load_pepper(path)
+    bind_pepper(database, pepper)
+    return pepper
 
 
 def load_pepper(path: Path) -> bytes:
@@ -45,8 +77,8 @@ def bind_pepper(database: Database, pepper: bytes) -> Callable[[bytes], bytes]:
             rows = database.execute("SELECT proof FROM key_pepper")
     if rows != [(proof,)]:
         raise PepperProblem(
-            f"The pepper file does not belong to the database {database.path}: no key would be accepted. "
-            "Restore the pepper file that was beside this database."
+            f"The pepper file does not belong to the database {database.label}: no key would be accepted. "
+            "Restore the pepper file that this database was made with."
         )
     return digest
 

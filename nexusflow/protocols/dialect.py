@@ -18,6 +18,7 @@ from nexusflow.ir.loss import Losses
 from nexusflow.ir.plan import Model, RequestBounds, StreamUsage
 from nexusflow.ir.reply import Asked, ChatReply
 from nexusflow.ir.usage import Usage
+from nexusflow.protocols.common.demand import Demand
 from nexusflow.wire.jsonedit import Fields
 
 
@@ -86,6 +87,7 @@ class IdentityRequest(Protocol):
     @property
     def MONEY_FIELDS(self) -> tuple[str, ...]: ...  # a module's constant
     def validate(self, body: bytes, decoder: msgspec.json.Decoder[Any], model: Model, bounds: RequestBounds) -> Any: ...
+    def demand(self, request: Any) -> Demand: ...
     def prepare(
         self, fields: Fields, model: Model, upstream_model: Raw, *, stream: bool, usage: StreamUsage
     ) -> bytes: ...

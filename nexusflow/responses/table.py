@@ -5,16 +5,18 @@ Owner isolation: each statement names the key, so a foreign id is an unknown id.
 
 import contextlib
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 
 from msgspec import Raw
 
 from nexusflow.responses.items import item_id
 from nexusflow.responses.model import DAY_MS, Retention, StoredResponse
-from nexusflow.store import Database
-from nexusflow.store.sqlite import Value
+from nexusflow.store import Database, Value
 
 EXPIRED_AT_ONCE = 50
-"""Conversations removed by one save, so that no save waits for a long clean-up."""
+"""Conversations of its key removed by one save, so that no save waits for a long clean-up."""
+
+_ALL = 1 << 31
 
 
 class ResponseTable:
@@ -34,7 +36,7 @@ class ResponseTable:
         if size > self.retention.context_bytes:
             return False
         expires = now_ms + self.retention.days * DAY_MS
-        with contextlib.suppress(_NoRoom), self._database.transaction():
+        with contextlib.suppress(_NoRoom), self._alone(stored.key_id):
             owned = (stored.id, stored.key_id)
             if self._database.execute("SELECT 1 FROM response WHERE id = $1 AND key_id = $2", owned):
                 return True
@@ -48,7 +50,7 @@ class ResponseTable:
                 ),
             )
             self._save_items(stored)
-            self._remove_expired(now_ms, EXPIRED_AT_ONCE)
+            self._remove_expired(stored.key_id, now_ms, EXPIRED_AT_ONCE)
             self._make_room(stored.key_id, thread)
             return True
         return False
@@ -88,7 +90,7 @@ class ResponseTable:
 
     def delete(self, id_: str, key_id: str, now_ms: int) -> bool:
         """Remove a response and its items. False when the key has none with this id."""
-        with self._database.transaction():
+        with self._alone(key_id):
             rows = self._database.execute(
                 "DELETE FROM response WHERE id = $1 AND key_id = $2 AND expires_ms > $3 RETURNING thread",
                 (id_, key_id, now_ms),
@@ -103,13 +105,22 @@ class ResponseTable:
 
     def expire(self, now_ms: int) -> int:
         """Remove every conversation whose time is over; how many these were. For a timer: each save removes some."""
-        with self._database.transaction():
-            return self._remove_expired(now_ms, -1)
+        keys = self._database.execute("SELECT DISTINCT key_id FROM response_thread WHERE expires_ms <= $1", (now_ms,))
+        removed = 0
+        for (key_id,) in keys:
+            with self._alone(str(key_id)):
+                removed += self._remove_expired(str(key_id), now_ms, _ALL)
+        return removed
+
+    def _alone(self, key_id: str) -> AbstractContextManager[None]:
+        """A transaction that nothing else of this key runs beside: conversations and their sum change together."""
+        return self._database.transaction(alone=f"responses:{key_id}")
 
     def _thread(self, stored: StoredResponse, expires: int) -> Value:
         """The conversation that `stored` continues, kept as long as it from now on, or a new one."""
         rows = self._database.execute(
-            "UPDATE response_thread SET expires_ms = max(expires_ms, $3)"
+            "UPDATE response_thread SET expires_ms ="
+            " CASE WHEN expires_ms < $3 THEN $3 ELSE expires_ms END"
             " WHERE id = (SELECT thread FROM response WHERE id = $1 AND key_id = $2) RETURNING id",
             (stored.previous, stored.key_id, expires),
         ) or self._database.execute(
@@ -132,7 +143,7 @@ class ResponseTable:
     def _walk(self, id_: str, key_id: str, now_ms: int, condition: str) -> list[tuple[str, Raw]] | None:
         with self._database.snapshot():
             found = self._database.execute(
-                f"{_CHAIN}SELECT sum(bytes), sum(previous IS NULL) FROM chain",  # noqa: S608
+                f"{_CHAIN}SELECT sum(bytes), count(*) FILTER (WHERE previous IS NULL) FROM chain",  # noqa: S608
                 (id_, key_id, now_ms),
             )
             size, whole = found[0]
@@ -142,18 +153,18 @@ class ResponseTable:
                 raise ContextTooLarge
             rows = self._database.execute(
                 f"{_CHAIN}SELECT i.item_id, i.body FROM chain JOIN response_item i"  # noqa: S608
-                f" ON i.key_id = $2 AND i.response_id = chain.id WHERE 1 {condition}"
+                f" ON i.key_id = $2 AND i.response_id = chain.id WHERE TRUE {condition}"
                 " ORDER BY chain.depth DESC, i.output, i.position",
                 (id_, key_id, now_ms),
             )
         return [(str(item), Raw(_blob(body))) for item, body in rows]
 
-    def _remove_expired(self, now_ms: int, most: int) -> int:
+    def _remove_expired(self, key_id: str, now_ms: int, most: int) -> int:
         return len(
             self._database.execute(
-                "DELETE FROM response_thread WHERE id IN"
-                " (SELECT id FROM response_thread WHERE expires_ms <= $1 ORDER BY expires_ms LIMIT $2) RETURNING id",
-                (now_ms, most),
+                "DELETE FROM response_thread WHERE id IN (SELECT id FROM response_thread"
+                " WHERE key_id = $1 AND expires_ms <= $2 ORDER BY expires_ms LIMIT $3) RETURNING id",
+                (key_id, now_ms, most),
             )
         )
 

@@ -1,26 +1,38 @@
-"""The embedded store: one SQLite file with numbered migrations (S-13..S-16)."""
+"""The store: one SQLite file, or a PostgreSQL database that several machines share, with numbered migrations."""
 
+from nexusflow.store.database import Database, Row, Value
 from nexusflow.store.errors import (
+    DatabaseAway,
     DatabaseBusy,
     DatabaseCorrupt,
     DatabaseFull,
     DatabaseReadOnly,
     DatabaseUnreachable,
     NotADatabase,
+    RuleBroken,
     SchemaTooNew,
     StoreError,
+    TransactionSpoilt,
 )
-from nexusflow.store.sqlite import Database, open_database
+from nexusflow.store.opening import open_store
+from nexusflow.store.sqlite import SqliteDatabase, open_database
 
 __all__ = [
     "Database",
+    "DatabaseAway",
     "DatabaseBusy",
     "DatabaseCorrupt",
     "DatabaseFull",
     "DatabaseReadOnly",
     "DatabaseUnreachable",
     "NotADatabase",
+    "Row",
+    "RuleBroken",
     "SchemaTooNew",
+    "SqliteDatabase",
     "StoreError",
+    "TransactionSpoilt",
+    "Value",
     "open_database",
+    "open_store",
 ]

@@ -1,10 +1,4 @@
-"""What can be wrong with a store, in a plain sentence and a remedy; never an SQLite code alone."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
-import apsw
+"""What can be wrong with a store, in a plain sentence and a remedy; never a code alone, never a password."""
 
 
 class StoreError(Exception):
@@ -21,19 +15,30 @@ class NotADatabase(StoreError):
 
 
 class DatabaseCorrupt(StoreError):
-    """SQLite found a damaged or missing page (S-16)."""
+    """The database found a damaged or missing page (S-16)."""
 
 
 class DatabaseReadOnly(StoreError):
-    """The file or its file system refuses writes (S-15)."""
+    """The file, its file system or the server refuses writes (S-15)."""
 
 
 class DatabaseUnreachable(StoreError):
-    """The folder or the file cannot be created or opened."""
+    """The folder, the file or the address cannot be used."""
+
+
+class DatabaseAway(StoreError):
+    """The server does not answer, or was lost on the way (S-13). Trying again may help.
+
+    A statement or COMMIT that ends like this may have been done or not: repeat only what can be repeated.
+    """
+
+
+class RuleBroken(StoreError):
+    """A row would break a rule of its table: uniqueness, a reference, a CHECK."""
 
 
 class DatabaseBusy(StoreError):
-    """Another process held the write lock for longer than the busy timeout (S-13)."""
+    """Others held a lock, or all connections, for longer than the busy timeout (S-13). Trying again may help."""
 
 
 class DatabaseFull(StoreError):
@@ -41,39 +46,13 @@ class DatabaseFull(StoreError):
 
 
 class SchemaTooNew(StoreError):
-    """A newer version of this program has already migrated the file."""
+    """A newer version of this program has already migrated the database."""
 
 
-_RESTORE = "Stop every process that uses it, keep a copy, and restore the file from a backup; it was not changed."
+class TransactionSpoilt(StoreError):
+    """A statement failed and the transaction went on: nothing of it can be committed."""
 
-# The first matching row wins, so a subclass must come before its base.
-_MEANINGS: tuple[tuple[type[apsw.Error], type[StoreError], str, str], ...] = (
-    (apsw.NotADBError, NotADatabase, "is not a NexusFlow database.", f"Name another file, or: {_RESTORE}"),
-    (apsw.CorruptError, DatabaseCorrupt, "is damaged.", _RESTORE),
-    (apsw.ReadOnlyError, DatabaseReadOnly, "cannot be written.", "Let this user write to the file and its folder."),
-    (apsw.FullError, DatabaseFull, "cannot grow, because its disk is full.", "Free disk space and try again."),
-    (apsw.BusyError, DatabaseBusy, "stayed locked by another process.", "Find what holds it and try again."),
-    (
-        apsw.CantOpenError,
-        DatabaseUnreachable,
-        "cannot be opened.",
-        "Check that it is a file, and that this user may read and write it and create files in its folder.",
-    ),
-)
-
-
-def explain(error: apsw.Error, path: Path) -> StoreError:
-    """The typed error for what SQLite reported about the file at `path`."""
-    for raised, typed, sentence, remedy in _MEANINGS:
-        if isinstance(error, raised):
-            return typed(f"The database {path} {sentence}", remedy)
-    return StoreError(f"The database {path} failed: {error}.", "Check the disk and the log of the operating system.")
-
-
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Raise a StoreError in place of any SQLite error of the block."""
-    try:
-        yield
-    except apsw.Error as error:
-        raise explain(error, path) from error
+    def __init__(self, label: str) -> None:
+        super().__init__(
+            f"An earlier statement of this transaction with the database {label} failed.", "Nothing of it was kept."
+        )

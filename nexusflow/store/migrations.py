@@ -2,14 +2,11 @@
 
 import time
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from nexusflow.store.database import Database
 from nexusflow.store.errors import NotADatabase, SchemaTooNew
-
-if TYPE_CHECKING:
-    from nexusflow.store.sqlite import Database
 
 _VERSION_TABLE = """
 CREATE TABLE IF NOT EXISTS schema_version (
@@ -39,29 +36,29 @@ def known_migrations() -> list[Migration]:
     return sorted(steps, key=lambda step: step.version)
 
 
-def migrate(database: "Database") -> None:
+def migrate(database: Database) -> None:
     """Apply the steps that `database` lacks, all or none, under the write lock.
 
     A process that comes second waits for the lock and then finds nothing to do. Raises, before changing anything,
-    SchemaTooNew when a newer NexusFlow was here and NotADatabase when the file is another program's; else StoreError.
+    SchemaTooNew when a newer NexusFlow was here and NotADatabase when it is another program's; else StoreError.
     """
     steps = known_migrations()
     newest = steps[-1].version
-    with database.transaction():
-        tables = database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
-        if tables and ("schema_version",) not in tables:
-            raise NotADatabase(f"The database {database.path} belongs to another program.", "Name another file.")
-        database.execute(_VERSION_TABLE)
+    with database.migrating():
+        tables = database.tables()
+        if tables and "schema_version" not in tables:
+            raise NotADatabase(f"The database {database.label} belongs to another program.", "Name another one.")
+        database.execute(database.dialect(_VERSION_TABLE))
         [(found,)] = database.execute("SELECT coalesce(max(version), 0) FROM schema_version")
         current = int(found or 0)
         if current > newest:
             raise SchemaTooNew(
-                f"The database {database.path} has schema {current}, but this NexusFlow knows only {newest}.",
+                f"The database {database.label} has schema {current}, but this NexusFlow knows only {newest}.",
                 "Start the newer version again, or restore the backup made before the upgrade.",
             )
         for step in steps:
             if step.version > current:
-                database.execute(step.sql)
+                database.execute(database.dialect(step.sql))
                 database.execute(
                     "INSERT INTO schema_version (version, name, applied_ms) VALUES ($1, $2, $3)",
                     (step.version, step.name, time.time_ns() // 1_000_000),

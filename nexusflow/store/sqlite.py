@@ -8,100 +8,139 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from types import TracebackType
 
 import apsw
 
-from nexusflow.store.errors import DatabaseBusy, DatabaseUnreachable, explain, explained
+from nexusflow.store.database import Database, Row, Value
+from nexusflow.store.errors import DatabaseBusy, DatabaseUnreachable, StoreError, TransactionSpoilt
 from nexusflow.store.migrations import migrate
+from nexusflow.store.sqlite_errors import explain, explained
 
 BUSY_TIMEOUT_MS = 10_000
 
-Value = int | float | str | bytes | None
-Row = tuple[Value, ...]
 
-
-class Database:
+class SqliteDatabase(Database):
     """One connection to a file that `open_database` has checked and migrated.
 
-    Threads may share it: a lock gives it to one of them at a time, for a whole transaction where there is one.
+    A lock gives it to one thread at a time, for a whole transaction where there is one.
     """
+
+    kind = "sqlite"
+    for_update = ""
 
     def __init__(self, path: Path, connection: apsw.Connection) -> None:
         self.path = path
+        self.label = str(path)
         self._connection = connection
         self._lock = threading.RLock()
+        self._spoilt = False
 
     def execute(self, sql: str, params: Sequence[Value] = ()) -> list[Row]:
-        """Run `sql` and return all its rows. `$1` is the first of `params`, in whatever order the text names them.
+        """See Database. A placeholder without a value is a KeyError.
 
         SQLite numbers `$n` by first appearance, so binding by position would swap the values of `SELECT $2, $1`.
-        Raises StoreError, and KeyError for a placeholder without a value.
         """
         named = {str(number): value for number, value in enumerate(params, 1)}
-        with self._lock, explained(self.path):
+        with self._lock, self._statement():
             return list(self._connection.execute(sql, named))
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """BEGIN IMMEDIATE … COMMIT; any exception rolls back and goes on. Not to be nested. Raises StoreError.
+    def transaction(self, alone: str | None = None) -> Iterator[None]:
+        """See Database. BEGIN IMMEDIATE … COMMIT: every transaction is alone here.
 
         IMMEDIATE takes the write lock first, where waiting is possible; a read that later wants to write would fail.
         """
-        with self._lock:
-            self.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self.execute("COMMIT")
-            except BaseException:
-                # SQLite rolls back by itself after some failures, such as a full disk.
-                if self._connection.in_transaction:
-                    self.execute("ROLLBACK")
-                raise
+        with self._lock, self._begun("BEGIN IMMEDIATE"):
+            yield
+            self.execute("COMMIT")
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Reads inside the block see one and the same state of the file, whatever others commit. Raises StoreError."""
+        """See Database."""
+        with self._lock, self._begun("BEGIN"):
+            yield
+
+    def insert_new(
+        self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]], key: str = "id"
+    ) -> set[Value]:
+        """See Database."""
+        marks = ", ".join("?" * len(columns))
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING RETURNING {key}"  # noqa: S608
         with self._lock:
-            self.execute("BEGIN")
-            try:
-                yield
-            finally:
-                if self._connection.in_transaction:
-                    self.execute("ROLLBACK")
+            with explained(self.path):
+                within = nullcontext() if self._connection.in_transaction else self.transaction()
+            with within, self._statement():
+                return {row[0] for row in self._connection.executemany(sql, rows)}
 
     def data_version(self) -> int:
-        """A number that differs from the last one read here when another connection committed. Costs microseconds.
-
-        Own commits do not change it. Raises StoreError.
-        """
+        """See Database. Own commits do not change it."""
         [(version,)] = self.execute("PRAGMA data_version")
         return int(version or 0)
 
-    def reader(self) -> "Database":
-        """A second connection to the same file that refuses to write. Raises StoreError."""
+    def now_ms(self) -> int:
+        """See Database. All processes run on this machine, so its clock is the shared one."""
+        return time.time_ns() // 1_000_000
+
+    def reader(self) -> "SqliteDatabase":
+        """See Database."""
         with explained(self.path):
             connection = _connect(self.path)
             connection.execute("PRAGMA query_only = ON")
-        return Database(self.path, connection)
+        return SqliteDatabase(self.path, connection)
+
+    def another(self) -> "SqliteDatabase":
+        """See Database."""
+        with explained(self.path):
+            return SqliteDatabase(self.path, _connect(self.path))
 
     def close(self) -> None:
-        """Give the file back. Any later call raises StoreError."""
+        """See Database."""
         with self._lock, explained(self.path):
             self._connection.close()
 
-    def __enter__(self) -> "Database":
-        return self
+    def tables(self) -> set[str]:
+        """See Database."""
+        return {str(name) for (name,) in self.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def migrating(self) -> AbstractContextManager[None]:
+        """See Database."""
+        return self.transaction()
+
+    def dialect(self, sql: str) -> str:
+        """See Database. Migrations are written in SQLite's words."""
+        return sql
+
+    @contextmanager
+    def _begun(self, begin: str) -> Iterator[None]:
+        """What the block does not commit is rolled back."""
+        self.execute(begin)
+        try:
+            yield
+        finally:
+            self._spoilt = False
+            # SQLite rolls back by itself after some failures, such as a full disk.
+            if self._connection.in_transaction:
+                self.execute("ROLLBACK")
+
+    @contextmanager
+    def _statement(self) -> Iterator[None]:
+        """SQLite would go on in a transaction after a failed statement, where PostgreSQL does not."""
+        if self._spoilt:
+            raise TransactionSpoilt(self.label)
+        # Asked before: a full disk also ends the transaction, and what follows must not be committed alone.
+        within = False
+        try:
+            with explained(self.path):
+                within = self._connection.in_transaction
+                yield
+        except StoreError:
+            self._spoilt = within
+            raise
 
 
-def open_database(path: Path) -> Database:
+def open_database(path: Path) -> SqliteDatabase:
     """Open the store at `path`, creating folder (mode 0700) and file (mode 0600) at need, and bring it to this schema.
 
     An existing file is checked page by page first and never replaced (S-16): NotADatabase, DatabaseCorrupt,
@@ -112,7 +151,7 @@ def open_database(path: Path) -> Database:
     _touch(path)
     with explained(path):
         connection = _connect(path)
-    database = Database(path, connection)
+    database = SqliteDatabase(path, connection)
     try:
         _check_pages(database)
         _enter_wal(database)
@@ -157,13 +196,13 @@ def _connect(path: Path) -> apsw.Connection:
     return connection
 
 
-def _check_pages(database: Database) -> None:
+def _check_pages(database: SqliteDatabase) -> None:
     [(finding,)] = database.execute("PRAGMA quick_check(1)")
     if finding != "ok":
         raise explain(apsw.CorruptError(str(finding)), database.path)
 
 
-def _enter_wal(database: Database) -> None:
+def _enter_wal(database: SqliteDatabase) -> None:
     """Switch to WAL. Two processes that switch at once can get "busy" without SQLite having waited, hence the loop."""
     deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
     while True:

@@ -8,6 +8,6 @@ provider counted. It knows nothing of what a provider adds of its own, such as t
 """
 
 from nexusflow.tokens.chat import estimate
-from nexusflow.tokens.text import METHOD
+from nexusflow.tokens.text import METHOD, tokens, weigh
 
-__all__ = ["METHOD", "estimate"]
+__all__ = ["METHOD", "estimate", "tokens", "weigh"]

@@ -39,13 +39,20 @@ class NotFetched(Exception):
 class Fetcher:
     """GETs of public addresses, without proxies, cookies or credentials (SEC-23).
 
-    `allow` names `host:port` pairs that may be private or on another port, for tests and own file servers.
+    `allow` names `host:port` pairs that may be private, on another port or without TLS: own file servers. `http` opens
+    plain http to the public internet as well.
     """
 
     def __init__(
-        self, allow: frozenset[str] = frozenset(), max_bytes: int = MAX_BYTES, seconds: float = SECONDS
+        self,
+        allow: frozenset[str] = frozenset(),
+        *,
+        http: bool = False,
+        max_bytes: int = MAX_BYTES,
+        seconds: float = SECONDS,
     ) -> None:
         self._allow = allow
+        self._http = http
         self._max_bytes = max_bytes
         self._seconds = seconds
 
@@ -77,7 +84,9 @@ class Fetcher:
     async def _connected(self, parts: SplitResult) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to one of the checked addresses, which is not asked by its name again."""
         host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
-        trusted = f"{host}:{port}" in self._allow
+        trusted = f"{f'[{host}]' if ':' in host else host}:{port}" in self._allow
+        if parts.scheme == "http" and not (trusted or self._http):
+            raise NotFetched("the address must be https")
         if not trusted and port != PORTS[parts.scheme]:
             raise NotFetched("the address has a port that is not fetched from")
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -1,8 +1,8 @@
 """What a request's header block says, read in one pass and before any of its body.
 
 Credentials (contract 2.1, protocols 1.1): `x-api-key`, `x-goog-api-key` and `Authorization: Bearer` count on every
-address, whichever SDK sends them, and `?key=` on Gemini's addresses, where `gateway.query_key` allows it. The same key
-may come twice; two different ones are refused (SEC-56).
+address, whichever SDK sends them, and `?key=` on Gemini's addresses, where `gateway.query_key` allows it. Of several
+the first in this order counts, as at the vendors; the others are not looked at.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,14 +18,17 @@ MAX_HEADER_BYTES = 8 * 1024
 MAX_HEAD_BYTES = 32 * 1024
 
 _SINGLE = frozenset((b"authorization", b"host", b"content-type", b"content-length", b"x-api-key", b"x-goog-api-key"))
-_WANTED = _SINGLE | {b"content-encoding"}
+_WANTED = _SINGLE | {b"content-encoding", b"transfer-encoding"}
 
 Headers = Iterable[tuple[bytes, bytes]]
 """A header block. ASGI servers hand it over as a list, which can be searched again."""
 
 
 class Head(Struct):
-    """The parts of a header block that decide a request's fate. `credential` is the bare key, as sent."""
+    """The parts of a header block that decide a request's fate. `credential` is the bare key, as sent.
+
+    `content_length` is the body's length where that is known beforehand.
+    """
 
     credential: bytes | None
     content_length: int | None
@@ -54,7 +57,7 @@ def inspect(headers: Headers, max_headers: int) -> Head:
     """Read the headers that matter; header names arrive in lower case.
 
     Raises `RequestRefused`: too many or too large headers (431, C-15), a repeated Authorization, Host or Content-Type
-    (400, C-15), two different credentials in one request (400, SEC-56).
+    (400, C-15).
     """
     seen: dict[bytes, bytes] = {}
     total = count = 0
@@ -72,7 +75,8 @@ def inspect(headers: Headers, max_headers: int) -> Head:
         raise _too_large(f"more than {max_headers} headers")
     if total > MAX_HEAD_BYTES:
         raise _too_large(f"the headers exceed {MAX_HEAD_BYTES} bytes")
-    length = seen.get(b"content-length")
+    # Beside Transfer-Encoding the length says nothing (RFC 9112, 6.3).
+    length = seen.get(b"content-length") if b"transfer-encoding" not in seen else None
     return Head(
         credential=_credential(seen),
         content_length=int(length) if length is not None and length.isdigit() else None,
@@ -84,45 +88,30 @@ def inspect(headers: Headers, max_headers: int) -> Head:
 def query_credential(scope: Mapping[str, Any], server: Server) -> bytes | None:
     """The key in `?key=`, for Gemini's addresses only; None without one, or where the gateway does not take it there.
 
-    Raises `RequestRefused` (400) when the query names two different ones.
+    Raises `RequestRefused` (400) when the query names two different ones: they have no order (SEC-56).
     """
     query: bytes = scope.get("query_string", b"")
     if not server.query_key or b"key" not in query:
         return None
     found = {value.strip() for name, value in parse_qsl(query.decode("latin-1")) if name == "key" and value.strip()}
     if len(found) > 1:
-        raise _conflict()
+        raise refuse(Kind.PARAM, "two different credentials in one query", code="conflicting_credentials")
     return found.pop().encode() if found else None
 
 
 def gemini_credential(head: Head, scope: Mapping[str, Any], server: Server) -> bytes | None:
-    """The key of a call to one of Gemini's addresses, from its headers or its query.
-
-    Raises `RequestRefused` (400) when both have one and they differ (SEC-56).
-    """
-    asked = query_credential(scope, server)
-    if asked is not None and head.credential is not None and asked != head.credential:
-        raise _conflict()
-    return head.credential or asked
+    """The key of a call to one of Gemini's addresses: of its headers, or else of its query. Raises as
+    `query_credential` does."""
+    return head.credential or query_credential(scope, server)
 
 
 def _credential(seen: dict[bytes, bytes]) -> bytes | None:
-    """The key, from any of the three headers that the official SDKs use (protocols 1.1)."""
-    found = [value.strip() for name in (b"x-api-key", b"x-goog-api-key") if (value := seen.get(name))]
-    authorization = seen.get(b"authorization")
-    if authorization is not None:
-        scheme, _, token = authorization.partition(b" ")
-        if scheme.lower() == b"bearer" and token.strip():
-            found.append(token.strip())
-    if not found:
-        return None
-    if any(key != found[0] for key in found):
-        raise _conflict()
-    return found[0]
-
-
-def _conflict() -> RequestRefused:
-    return refuse(Kind.PARAM, "two different credentials in one request", code="conflicting_credentials")
+    """The key, from the first of the three headers that the official SDKs use (protocols 1.1)."""
+    for name in (b"x-api-key", b"x-goog-api-key"):
+        if key := seen.get(name, b"").strip():
+            return key
+    scheme, _, token = seen.get(b"authorization", b"").partition(b" ")
+    return token.strip() or None if scheme.lower() == b"bearer" else None
 
 
 def _too_large(what: str) -> RequestRefused:

@@ -214,6 +214,7 @@ def test_T88_thinking_before_text_comes_back(client: Anthropic, bridged: Bridged
     call = asked(f"{upstream}/thinker", **THINKING)
     first = ask(client, streams, **call)
     assert text_of(first) == SAID
+    assert first.content[-1].text == SAID
     history = [*MESSAGES, *answered(first)[:1], {"role": "user", "content": "And?"}]
     second = ask(client, streams, **(call | {"messages": history}))
     assert "And?" in text_of(second)
@@ -331,6 +332,18 @@ def test_versions_and_credentials(bridged: Bridged, version: str | None, place: 
         for upstream in UPSTREAMS:
             answer = client.messages.create(**asked(f"{upstream}/chat"), extra_headers=headers)
             assert text_of(answer) == SAID
+
+
+def test_L02_of_two_different_keys_the_one_in_x_api_key_counts(bridged: Bridged) -> None:
+    """Protocols 1.1: some clients send a bearer of their own beside the key."""
+    call: Any = asked("messages/chat")
+    with Anthropic(base_url=bridged.gateway.url, api_key="none", max_retries=0) as client:
+        right, wrong = bridged.gateway.key, "sk-air-wrong"
+        headers = {"x-api-key": right, "authorization": f"Bearer {wrong}"}
+        assert text_of(client.messages.create(**call, extra_headers=headers)) == SAID
+        with pytest.raises(anthropic.AuthenticationError):
+            headers = {"x-api-key": wrong, "authorization": f"Bearer {right}"}
+            client.messages.create(**call, extra_headers=headers)
 
 
 def test_sampling_belongs_to_the_first_version(client: Anthropic) -> None:

@@ -404,6 +404,7 @@ class TestHead:
         assert {name for name, _ in answer.headers} == {
             "content-type",
             "content-length",
+            "x-nexusflow-cost",
             "x-request-id",
             "server",
             "date",

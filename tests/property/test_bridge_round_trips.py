@@ -81,7 +81,10 @@ def test_a_request_is_read_back(protocol: Origin, data: st.DataObject) -> None:
     losses = Losses()
     written = DIALECTS[protocol].write_request.write(call, TAKES_ALL, losses)
     again = DIALECTS[protocol].read_request.read(written, model="m", stream=False)
-    assert view(again) == view(call)
+    expected = view(call)
+    if protocol == "google/generate-content" and call.tool_choice and call.tool_choice.mode == "required":
+        expected["schema"] = None  # there is no answer to form where a function has to be called
+    assert view(again) == expected
     assert not losses, losses.header()
 
 

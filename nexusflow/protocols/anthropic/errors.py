@@ -16,10 +16,14 @@ TABLE: dict[Kind, tuple[int, str]] = {
     Kind.CONTEXT: (400, "invalid_request_error"),
     Kind.CONTENT: (400, "invalid_request_error"),
     Kind.AUTH: (401, "authentication_error"),
+    Kind.FUNDS: (403, "billing_error"),
+    Kind.INFLIGHT: (429, "rate_limit_error"),
     Kind.PERMISSION: (403, "permission_error"),
     Kind.MODEL: (404, "not_found_error"),
     Kind.ROUTE: (404, "not_found_error"),
     Kind.METHOD: (405, "invalid_request_error"),
+    Kind.CONFLICT: (409, "conflict_error"),
+    Kind.REUSE: (422, "invalid_request_error"),
     Kind.CLIENT_TIMEOUT: (408, "invalid_request_error"),
     Kind.SIZE: (413, "request_too_large"),
     Kind.HEADERS: (431, "invalid_request_error"),
@@ -32,6 +36,7 @@ TABLE: dict[Kind, tuple[int, str]] = {
     Kind.DRAIN: (529, "overloaded_error"),
     Kind.STORE: (503, "api_error"),
     Kind.TIMEOUT: (504, "timeout_error"),
+    Kind.UNKNOWN: (502, "api_error"),
 }
 # An error inside a 200 or a stream has no status of its own, only its type (protocols 1.10.2).
 _STATUS_OF_TYPE = {

@@ -12,6 +12,7 @@ from nexusflow.ir.plan import Model, RequestBounds, StreamUsage
 from nexusflow.protocols.anthropic.tables import ORIGIN
 from nexusflow.protocols.anthropic.wire import MEDIA_BLOCKS, Block, MessagesRequest, PromptRequest, Source, Tool
 from nexusflow.protocols.common import checks
+from nexusflow.protocols.common.demand import Demand
 from nexusflow.wire import jsonedit
 from nexusflow.wire.jsonedit import Fields
 
@@ -49,6 +50,13 @@ def check_prompt(request: PromptRequest, model: Model, bounds: RequestBounds) ->
     _check_media(request, model, bounds)
 
 
+def demand(request: MessagesRequest) -> Demand:
+    """What the request may cost."""
+    user = request.metadata.get("user_id") if request.metadata else None
+    media = sum(1 for _ in _media(request))
+    return Demand(request.max_tokens, 1, media, jsonedit.as_text(user) if user is not None else None)
+
+
 def prepare(fields: Fields, model: Model, upstream_model: Raw, *, stream: bool, usage: StreamUsage) -> bytes:
     """The body for the provider: its own model name and our defaults; all else byte for byte.
 
@@ -79,20 +87,25 @@ def _check_tools(tools: list[Tool]) -> None:
 def _check_media(request: PromptRequest, model: Model, bounds: RequestBounds) -> None:
     """Media only where the model takes it, and not too many images (C-18)."""
     images = 0
+    for path, modality in _media(request):
+        if modality not in model.input:
+            raise checks.no_modality(modality, path, model)
+        images += modality == "image"
+    if images > bounds.max_images:
+        raise checks.too_many("images", images, bounds.max_images)
+
+
+def _media(request: PromptRequest) -> Iterator[tuple[str, str]]:
+    """Where the request holds pictures and files, and of which kind; a document that is text is none."""
     for at, message in enumerate(request.messages):
         if not isinstance(message.content, list):
             continue
         for path, block in _walk(message.content, f"messages[{at}].content"):
             modality = MEDIA_BLOCKS.get(block.type)
             if modality == "file" and isinstance(block.source, Source) and block.source.type in ("text", "content"):
-                modality = None  # a document that is text
-            if modality is None:
                 continue
-            if modality not in model.input:
-                raise checks.no_modality(modality, path, model)
-            images += modality == "image"
-    if images > bounds.max_images:
-        raise checks.too_many("images", images, bounds.max_images)
+            if modality is not None:
+                yield path, modality
 
 
 def _walk(blocks: list[Block], path: str) -> Iterator[tuple[str, Block]]:

@@ -29,8 +29,6 @@ from nexusflow.protocols.anthropic import citations, wire_blocks
 from nexusflow.protocols.anthropic.tables import ORIGIN, caller
 from nexusflow.protocols.anthropic.wire_blocks import CacheControl, Citing, Source
 from nexusflow.protocols.common import media
-from nexusflow.wire import jsonedit
-from nexusflow.wire.jsonedit import Fields
 
 Adopt = Callable[[str], Opaque | None]
 """How the text of a signature becomes the state that it stands for; None when it stands for none."""
@@ -53,12 +51,12 @@ def cache_mark(control: CacheControl | None) -> CacheMark | None:
 
 def text(block: Raw, path: str) -> Text:
     """A text block."""
-    form = wire_blocks.TEXT.read(block, path)
+    form, ext = wire_blocks.TEXT.read_all(block, path)
     return Text(
         text=form.text,
         citations=tuple(map(citations.read, form.citations or ())),
         cache=cache_mark(form.cache_control),
-        ext=wire_blocks.TEXT.rest(jsonedit.split(bytes(block))),
+        ext=ext,
     )
 
 
@@ -84,13 +82,13 @@ def _content(kind: str, block: Raw, path: str) -> list[Content]:
         case "text":
             return [text(block, path)]
         case "image":
-            image = wire_blocks.IMAGE.read(block, path)
-            source, ext = _source(image.source, f"{path}.source"), wire_blocks.IMAGE.rest(_fields(block))
+            image, ext = wire_blocks.IMAGE.read_all(block, path)
+            source = _source(image.source, f"{path}.source")
             return [Media(kind="image", source=source, cache=cache_mark(image.cache_control), ext=ext)]
         case "document":
             return _document(block, path)
         case "search_result":
-            found = wire_blocks.SEARCH_RESULT.read(block, path)
+            found, ext = wire_blocks.SEARCH_RESULT.read_all(block, path)
             return [
                 Document(
                     text=_text_and_images(found.content, f"{path}.content")[0],
@@ -98,7 +96,7 @@ def _content(kind: str, block: Raw, path: str) -> list[Content]:
                     source=found.source,
                     cite=_cited(found.citations),
                     cache=cache_mark(found.cache_control),
-                    ext=wire_blocks.SEARCH_RESULT.rest(_fields(block)),
+                    ext=ext,
                 )
             ]
     return [Unknown(origin=ORIGIN, type=kind, raw=block)]
@@ -106,9 +104,8 @@ def _content(kind: str, block: Raw, path: str) -> list[Content]:
 
 def _document(block: Raw, path: str) -> list[Content]:
     """A document: text, a file, or blocks, of which the images come after the text."""
-    found = wire_blocks.DOCUMENT.read(block, path)
-    cache, ext = cache_mark(found.cache_control), wire_blocks.DOCUMENT.rest(_fields(block))
-    cite = _cited(found.citations)
+    found, ext = wire_blocks.DOCUMENT.read_all(block, path)
+    cache, cite = cache_mark(found.cache_control), _cited(found.citations)
     images: list[Content] = []
     if found.source.type == "text":
         content = _given(found.source.data, f"{path}.source.data")
@@ -166,7 +163,7 @@ def _tool_call(block: Raw, path: str) -> ToolCall:
 
 
 def _tool_result(block: Raw, path: str) -> ToolResult:
-    result = wire_blocks.TOOL_RESULT.read(block, path)
+    result, ext = wire_blocks.TOOL_RESULT.read_all(block, path)
     content: list[Content] = []
     if isinstance(result.content, str):
         content.append(Text(text=result.content))
@@ -178,7 +175,7 @@ def _tool_result(block: Raw, path: str) -> ToolResult:
         content=tuple(content),
         is_error=bool(result.is_error),
         cache=cache_mark(result.cache_control),
-        ext=wire_blocks.TOOL_RESULT.rest(_fields(block)),
+        ext=ext,
     )
 
 
@@ -206,7 +203,3 @@ def _missing(path: str) -> RequestRefused:
 
 def _cited(citing: Citing | None) -> bool:
     return citing is not None and bool(citing.enabled)
-
-
-def _fields(block: Raw) -> Fields:
-    return jsonedit.split(bytes(block))

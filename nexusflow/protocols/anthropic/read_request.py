@@ -97,10 +97,10 @@ def read(body: bytes, *, model: str, stream: bool) -> ChatCall:
 
     Raises `RequestRefused` (E-PARAM) naming what the struct could not see: a malformed block, say.
     """
-    request = _REQUEST.read(body, "")
+    request, others = _REQUEST.read_all(body, "")
     config, rest = _object(_OUTPUT_CONFIG, request.output_config, "output_config")
     metadata, metadata_rest = _object(_METADATA, request.metadata, "metadata")
-    ext = {**(_REQUEST.rest(jsonedit.split(body)) or {}), **rest, **metadata_rest}
+    ext = {**(others or {}), **rest, **metadata_rest}
     choice, parallel = read_tools.choice(request.tool_choice)
     fast = request.speed == "fast"
     return ChatCall(
@@ -134,13 +134,12 @@ def _turns(request: _Request) -> list[Turn]:
             turns.append(Turn(role="system", parts=texts, path="system"))
     for at, raw in enumerate(request.messages):
         path = f"messages[{at}]"
-        message = _MESSAGE.read(raw, path)
+        message, ext = _MESSAGE.read_all(raw, path)
         parts: list[Part] = [Text(text=message.content)] if isinstance(message.content, str) else []
         if isinstance(message.content, list):
             parts = read_parts.read(message.content, f"{path}.content", reply_parts.adopted)
         if message.role == "assistant":
             parts = _returned(parts)
-        ext = _MESSAGE.rest(jsonedit.split(bytes(raw)))
         turns.append(Turn(role=message.role, parts=tuple(parts), path=path, ext=ext))
     return turns
 
@@ -204,6 +203,5 @@ def _object(form: Form[T], raw: Raw, name: str) -> tuple[T | None, Fields]:
     """An object's known members, and the others as an object of the same name."""
     if not raw or bytes(raw) == _NULL:
         return None, {}
-    found = form.read(raw, name)
-    rest = form.rest(jsonedit.split(bytes(raw)))
+    found, rest = form.read_all(raw, name)
     return found, {name: Raw(jsonedit.join(rest))} if rest else {}

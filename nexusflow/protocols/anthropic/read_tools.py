@@ -50,7 +50,7 @@ def choice(given: ToolChoice | None) -> tuple[Choice | None, bool | None]:
 
 
 def _own(raw: Raw, path: str) -> Tool:
-    form = wire_blocks.TOOL.read(raw, path)
+    form, rest = wire_blocks.TOOL.read_all(raw, path)
     return Tool(
         name=form.name,
         description=_described(form.description, form.input_examples or []),
@@ -58,7 +58,7 @@ def _own(raw: Raw, path: str) -> Tool:
         strict=form.strict,
         cache=cache_mark(form.cache_control),
         path=path,
-        ext=_unusual(wire_blocks.TOOL.rest(jsonedit.split(bytes(raw)))),
+        ext=_unusual(rest),
     )
 
 

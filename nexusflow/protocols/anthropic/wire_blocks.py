@@ -3,13 +3,15 @@
 Source: the official SDK's types of October 2026 (protocols 1.4.1).
 """
 
-from typing import Annotated, Generic, Literal, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
 from nexusflow.ir.chat import Ext
 from nexusflow.ir.errors import Kind, refuse
+from nexusflow.wire import jsonedit
 from nexusflow.wire.jsonedit import Fields
 
 T = TypeVar("T", bound=Struct)
@@ -20,6 +22,10 @@ class Form(Generic[T]):
 
     def __init__(self, struct: type[T]) -> None:
         self._decode = msgspec.json.Decoder(struct).decode
+        exact: Any = msgspec.defstruct(  # made here, so that a type checker knows nothing of it
+            struct.__name__, [("type", Any, None)], bases=(struct,), frozen=True, forbid_unknown_fields=True
+        )
+        self._decode_exact: Callable[[bytes], T] = msgspec.json.Decoder(exact).decode
         self._known = frozenset((*struct.__struct_fields__, "type"))
 
     def read(self, raw: bytes, path: str) -> T:
@@ -32,7 +38,14 @@ class Form(Generic[T]):
             message = f"`{place}`: {what[0].lower()}{what[1:]}"
             raise refuse(Kind.PARAM, message, param=place, code="invalid_type") from None
 
-    def rest(self, fields: Fields) -> Ext | None:
+    def read_all(self, raw: bytes, path: str) -> tuple[T, Ext | None]:
+        """The struct, and the members that it does not have. Most blocks have none, which one pass can tell."""
+        try:
+            return self._decode_exact(raw), None
+        except msgspec.ValidationError:
+            return self.read(raw, path), self._rest(jsonedit.split(bytes(raw)))
+
+    def _rest(self, fields: Fields) -> Ext | None:
         """The members that the struct does not have, but for null ones."""
         found = {name: value for name, value in fields.items() if name not in self._known and bytes(value) != b"null"}
         return found or None

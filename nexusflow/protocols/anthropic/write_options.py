@@ -13,6 +13,8 @@ from nexusflow.protocols.common import reasoning, schemas
 
 FALLBACK_MAX_TOKENS = 8_192
 """For a model of which the catalogue knows no limit: every model of this protocol of the last years takes it."""
+FALLBACK_MAX_TOKENS_WITH_THINKING = 32_000
+"""The same for one that thinks on a budget: the smallest limit of those."""
 
 MIN_TOP_P_WITH_THINKING = 0.95
 JSON_ONLY = "Answer with a single JSON object and nothing else."
@@ -30,6 +32,14 @@ def max_tokens(call: ChatCall, to: Destination, losses: Losses) -> int:
         losses.change(call.spelled("max_tokens"), f"{wanted}>{most}")
         return most
     return wanted
+
+
+def with_thinking(call: ChatCall, to: Destination, limit: int, thought: dict[str, Any] | None) -> int:
+    """`limit`, the request's `max_tokens`, with the budget added where we chose it: it counts thinking and answer."""
+    if call.max_tokens is not None or thought is None or thought["type"] != "enabled":
+        return limit
+    wanted: int = thought["budget_tokens"] + _usual_answer(to)
+    return max(limit, min(wanted, _most_with_thinking(to)))
 
 
 def thinking(
@@ -152,6 +162,20 @@ def check_absent(call: ChatCall, losses: Losses) -> None:
             losses.drop(call.spelled(name))
 
 
+def _usual_answer(to: Destination) -> int:
+    return to.capabilities.default_max_tokens or FALLBACK_MAX_TOKENS
+
+
+def _most_with_thinking(to: Destination) -> int:
+    return to.capabilities.max_output_tokens or FALLBACK_MAX_TOKENS_WITH_THINKING
+
+
+def _room_to_think(to: Destination) -> int:
+    """What a budget must stay below so that an answer fits behind it, where the caller set no limit to both."""
+    most = _most_with_thinking(to)
+    return most + 1 - min(_usual_answer(to), most // 2)
+
+
 def _off(call: ChatCall) -> bool:
     return call.reasoning.effort == "none" or call.reasoning.budget == 0
 
@@ -160,7 +184,8 @@ def _budgeted(
     call: ChatCall, messages: list[Message], to: Destination, losses: Losses, limit: int, path: str
 ) -> dict[str, Any] | None:
     """Thinking of the older shape, unless something else in the request rules it out."""
-    budget = reasoning.budget(call, to, losses, limit)
+    below = limit if call.max_tokens is not None else _room_to_think(to)
+    budget = reasoning.budget(call, to, losses, below)
     if budget is None or budget < 0:
         return None
     forced = call.tool_choice is not None and call.tool_choice.mode == "required"

@@ -29,7 +29,7 @@ def write(call: ChatCall, to: Destination, losses: Losses) -> bytes:
     foreign.report_ext(call, ORIGIN, losses)
     write_options.check_absent(call, losses)
     head, turns = leading_system(arranged(call))
-    parts = PartWriter(to, losses, native=call.origin == ORIGIN)
+    parts = PartWriter(call, to, losses)
     shape, said = write_options.output_format(call, to, losses)
     system = [block for turn in head for block in parts.turn(turn)]
     if said is not None:
@@ -41,7 +41,7 @@ def write(call: ChatCall, to: Destination, losses: Losses) -> bytes:
     config = {"effort": effort, "format": shape}
     body = {
         "model": to.model,
-        "max_tokens": limit,
+        "max_tokens": write_options.with_thinking(call, to, limit, thought),
         "system": system,
         "messages": [{"role": message.role, "content": message.blocks} for message in messages],
         "tools": tools,

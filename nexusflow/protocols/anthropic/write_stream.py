@@ -81,7 +81,7 @@ class StreamWriter:
             case PartStarted():
                 return self._begin() + self._part_started(event.part)
             case PartEnded():
-                return self._part_ended(event.signature)
+                return self._part_ended(event)
             case Cited():
                 return self._cited(event)
             case UsageSeen():
@@ -143,7 +143,7 @@ class StreamWriter:
             block["caller"] = part.ext["caller"]
         return self._open(block, _INPUT)
 
-    def _part_ended(self, signature: Opaque | None) -> bytes:
+    def _part_ended(self, event: PartEnded) -> bytes:
         if not self._prefix:
             return b""
         frames = b""
@@ -152,10 +152,13 @@ class StreamWriter:
         self._prefix, self._custom = b"", None
         if not self._thinking:
             frames += self._stop()
-            return frames + self._carrier(signature) if signature is not None else frames
+            # A text that is over cannot be preceded any more, and clients take the last block for the answer: what
+            # was said is known again by its words when it comes back, and only other parts need a block behind them.
+            unsaid = event.signature is not None and not event.said
+            return frames + self._carrier(event.signature) if unsaid and event.signature is not None else frames
         self._thinking = False
         self._unsigned = True
-        signature = signature or self._signature
+        signature = event.signature or self._signature
         return self._sign(signature) if signature is not None else b""
 
     def _cited(self, event: Cited) -> bytes:

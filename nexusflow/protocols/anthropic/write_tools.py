@@ -30,7 +30,7 @@ def tools(call: ChatCall, turns: Iterable[Turn], to: Destination, losses: Losses
         names = dict.fromkeys(part.name for turn in turns for part in turn.parts if isinstance(part, ToolCall))
         return [{"name": name, "input_schema": schemas.tool_schema(None)} for name in names]
     kept = _subset(call)
-    writer = PartWriter(to, losses, native=call.origin == ORIGIN)
+    writer = PartWriter(call, to, losses)
     found: list[Block] = []
     for tool in call.tools:
         if isinstance(tool, HostedTool):
@@ -88,7 +88,7 @@ def _own(tool: Tool, to: Destination, losses: Losses, writer: PartWriter) -> dic
             found["strict"] = True
         else:
             losses.drop(f"{path}.strict")
-    return writer.marked(found, tool, path)
+    return writer.marked(found, tool)
 
 
 def _format_type(format: Raw) -> Raw:

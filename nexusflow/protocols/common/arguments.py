@@ -1,5 +1,7 @@
 """Tool arguments: JSON text on one side, an object on the other, looked into only to prove that it is one (2.1.3)."""
 
+from collections.abc import Callable
+
 import msgspec
 from msgspec import Raw
 
@@ -14,18 +16,19 @@ _SCHEMA = Raw(
 )
 
 
-def as_object(text: str, path: str, call_id: str | None = None) -> Raw:
+def as_object(text: str, path: str | Callable[[], str], call_id: str | None = None) -> Raw:
     """Arguments as a JSON object, byte for byte; nothing and null are the empty one.
 
     Raises `RequestRefused` naming `path`, and the call if it is known, for anything that is not exactly one object: we
-    do not guess (T67).
+    do not guess (T67). A `path` that takes a search is only asked for then.
     """
     stripped = text.strip()
     if stripped in ("", "null"):
         return EMPTY
     if not is_complete(stripped):
         what = "it is" if call_id is None else f"the arguments of tool call {call_id} are"
-        raise refuse(Kind.PARAM, f"`{path}`: {what} not a JSON object", param=path, code="invalid_tool_arguments")
+        where = path if isinstance(path, str) else path()
+        raise refuse(Kind.PARAM, f"`{where}`: {what} not a JSON object", param=where, code="invalid_tool_arguments")
     return Raw(stripped.encode())
 
 

@@ -20,6 +20,8 @@ def arranged(call: ChatCall) -> tuple[Turn, ...]:
     places = {
         id(part): turn.path for turn in call.turns for part in turn.parts if isinstance(part, ToolCall | ToolResult)
     }
+    if not places:
+        return tuple(merged(call.turns))
     arranged: list[Turn] = []
     open_calls: dict[str, ToolCall] = {}
     for turn in merged(list(_uninterrupted(call.turns))):

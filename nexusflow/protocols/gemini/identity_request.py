@@ -1,5 +1,6 @@
 """A client's Gemini request: checked against the model's struct, then rewritten for the lane that serves it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ from msgspec import Raw
 from nexusflow.ir.parameters import GEMINI_TOP_LEVEL
 from nexusflow.ir.plan import Model, RequestBounds, StreamUsage
 from nexusflow.protocols.common import checks
+from nexusflow.protocols.common.demand import Demand
 from nexusflow.protocols.gemini import keys
 from nexusflow.protocols.gemini.wire import Content, GenerateRequest, Part, several
 from nexusflow.wire import jsonedit
@@ -39,6 +41,16 @@ def validate(body: bytes, decoder: msgspec.json.Decoder[Any], model: Model, boun
         checks.check_allowed(request.generationConfig, model)
     _check_format(request, model)
     return request
+
+
+def demand(request: GenerateRequest) -> Demand:
+    """What the request may cost. The protocol has no name for the caller's user."""
+    contents = [] if isinstance(request.contents, str) else several(request.contents)
+    media = sum(1 for _ in _media(contents))
+    config = request.generationConfig
+    return (
+        Demand(None, 1, media) if config is None else Demand(config.maxOutputTokens, config.candidateCount or 1, media)
+    )
 
 
 def prepare(fields: Fields, model: Model, upstream_model: Raw, *, stream: bool, usage: StreamUsage) -> bytes:
@@ -99,16 +111,21 @@ def check_contents(contents: list[Content], model: Model, bounds: RequestBounds)
     if len(contents) > bounds.max_messages:
         raise checks.too_many("contents", len(contents), bounds.max_messages)
     images = 0
+    for path, modality in _media(contents):
+        if modality not in model.input:
+            raise checks.no_modality(modality, path, model)
+        images += modality == "image"
+    if images > bounds.max_images:
+        raise checks.too_many("images", images, bounds.max_images)
+
+
+def _media(contents: list[Content]) -> Iterator[tuple[str, str]]:
+    """Where the contents hold pictures and files, and of which kind."""
     for at, content in enumerate(contents):
         for index, part in enumerate(several(content.parts)):
             modality = _modality(part)
-            if modality is None:
-                continue
-            if modality not in model.input:
-                raise checks.no_modality(modality, f"contents[{at}].parts[{index}]", model)
-            images += modality == "image"
-    if images > bounds.max_images:
-        raise checks.too_many("images", images, bounds.max_images)
+            if modality is not None:
+                yield f"contents[{at}].parts[{index}]", modality
 
 
 def _modality(part: Part) -> str | None:

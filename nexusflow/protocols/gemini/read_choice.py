@@ -181,15 +181,17 @@ class Choice:
     def _close(self, events: list[Event]) -> None:
         if self._open is None:
             return
+        said = None
         if self._pieces:
-            self._texts.append((self.index, "".join(self._pieces)))
+            said = "".join(self._pieces)
+            self._texts.append((self.index, said))
             self._pieces = []
         self._open = None
         signature, self._signature = self._signature, None
-        self._finish_part(self._opaque(signature), events)
+        self._finish_part(self._opaque(signature), events, said if signature else None)
 
-    def _finish_part(self, signature: Opaque | None, events: list[Event]) -> None:
-        events.append(PartEnded(self.index, self._number, signature))
+    def _finish_part(self, signature: Opaque | None, events: list[Event], said: str | None = None) -> None:
+        events.append(PartEnded(self.index, self._number, signature, said=said))
         self.index += 1
 
     def _cite(self, events: list[Event]) -> None:

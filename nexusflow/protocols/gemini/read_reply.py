@@ -25,7 +25,10 @@ def read(body: bytes, to: Destination) -> ChatReply:
     """The answer. Raises `RequestRefused` for one that is malformed, empty, or an error in a 200."""
     reader = StreamReader(to)
     events: list[Event] = []
-    reader.frame(body, events)
+    if body.startswith(b"["):  # the pieces of an answer that was gone on with
+        events += reader.feed(body)
+    else:
+        reader.frame(body, events)
     events += reader.close()
     choices: dict[int, _Gathered] = {}
     started = Started()

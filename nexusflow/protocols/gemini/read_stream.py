@@ -32,7 +32,7 @@ _BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadPath)
 class StreamReader:
     """Feed it pieces of the body; `close` it at the end. After `Done` or `Failed` it returns nothing more."""
 
-    __slots__ = ("_choices", "_family", "_feedback", "_frames", "_over", "_response", "_started", "_usage")
+    __slots__ = ("_before", "_choices", "_family", "_feedback", "_frames", "_over", "_response", "_started", "_usage")
 
     def __init__(self, to: Destination) -> None:
         self._family = to.family
@@ -42,6 +42,7 @@ class StreamReader:
         self._response = ""
         self._feedback: PromptFeedback | None = None
         self._usage: bytes | None = None
+        self._before: list[Usage] = []
         self._over = False
 
     def feed(self, piece: bytes) -> list[Event]:
@@ -83,7 +84,8 @@ class StreamReader:
     def usage(self) -> Usage | None:
         """What the provider has reported so far; the only way to know of a stream that failed or was left."""
         queries, maps = self._searches()
-        return usage.reported(self._usage, queries=queries, maps=maps)
+        last = usage.reported(self._usage, queries=queries, maps=maps)
+        return last if not self._before else usage.summed((*self._before, *([last] if last is not None else [])))
 
     def extras(self, choice: int) -> Ext | None:
         """What a candidate brought that no event carries."""
@@ -108,6 +110,8 @@ class StreamReader:
             self._started = True
             self._response = frame.responseId or ids.token("")
             events.append(Started(id=frame.responseId, model=frame.modelVersion))
+        if frame.candidates and self._usage is not None:
+            self._go_on(self._usage)
         mark = frame.usageMetadata
         if mark is not None and (mark.totalTokenCount is not None or mark.counts):
             self._usage = data
@@ -119,6 +123,17 @@ class StreamReader:
             if choice is None:
                 choice = self._choices[number] = Choice(number, self._family, self._response)
             self._candidate(choice, candidate, data, at, events)
+
+    def _go_on(self, used: bytes) -> None:
+        """After CONTINUATION comes the next piece of the same answer, which counts its tokens anew (2.1.7)."""
+        broken_off = [choice for choice in self._choices.values() if choice.finish == "CONTINUATION"]
+        if not broken_off:
+            return
+        for choice in broken_off:
+            choice.finish = None
+        found = usage.reported(used, queries=None, maps=False)
+        self._before += [found] if found is not None else []
+        self._usage = None
 
     def _candidate(self, choice: Choice, candidate: Candidate, data: bytes, at: int, events: list[Event]) -> None:
         choice.note(candidate)

@@ -1,6 +1,6 @@
 """`usageMetadata` to disjoint classes and back (protocols 4.2, 4.3)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -115,6 +115,17 @@ def reported(answer: bytes | None, *, queries: int | None, maps: bool) -> Usage 
         return read(raw, queries=queries, maps=maps) if _decode(raw).counts else None
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+
+
+def summed(records: Sequence[Usage]) -> Usage:
+    """Several pieces of one answer as one record, with the last one's tier; none of them is the whole's own report."""
+    counts: dict[str, Any] = {}
+    for record in records:
+        for name in Usage.__struct_fields__:
+            value = getattr(record, name)
+            if type(value) is int:
+                counts[name] = counts.get(name, 0) + value
+    return Usage(**counts, tier=records[-1].tier, inconsistent=any(record.inconsistent for record in records))
 
 
 def _input(found: UsageMetadata, ledger: _Ledger) -> tuple[dict[str, int], dict[str, int]]:

@@ -6,7 +6,7 @@ from nexusflow.ir.capabilities import Capabilities, Destination
 from nexusflow.ir.chat import ChatCall, OutputFormat
 from nexusflow.ir.errors import Kind, RequestRefused, refuse
 from nexusflow.ir.loss import Losses
-from nexusflow.protocols.common import reasoning, schemas
+from nexusflow.protocols.common import reasoning, schemas, speech
 from nexusflow.protocols.gemini.wire import MAX_INT32
 
 MAX_STOPS = 5
@@ -22,7 +22,8 @@ def generation_config(call: ChatCall, to: Destination, losses: Losses) -> dict[s
     _extent(call, to.capabilities, losses, config)
     _logprobs(call, to.capabilities, config)
     _modalities(call, to.capabilities, config)
-    if call.format is not None:
+    # Where a function has to be called there is no answer to form, and models before Gemini 3 refuse to have both.
+    if call.format is not None and not (call.tool_choice and call.tool_choice.mode == "required"):
         config.update(_format(call.format, call, to.capabilities, losses))
     thinking = _thinking(call, to, losses)
     if thinking:
@@ -118,6 +119,12 @@ def _logprobs(call: ChatCall, caps: Capabilities, config: dict[str, Any]) -> Non
 
 def _modalities(call: ChatCall, caps: Capabilities, config: dict[str, Any]) -> None:
     if not call.modalities or call.modalities == ("text",):
+        return
+    spoken = speech.wanted(call)
+    if spoken is not None and speech.FIELD in caps.output:  # Google's speaking models do not write beside it
+        config["responseModalities"] = [speech.FIELD.upper()]
+        if spoken.voice is not None:
+            config["speechConfig"] = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": spoken.voice}}}
         return
     for wanted in call.modalities:
         if wanted not in caps.output:

@@ -8,10 +8,12 @@ import msgspec
 from nexusflow.ir.capabilities import Destination
 from nexusflow.ir.chat import ChatCall
 from nexusflow.ir.loss import Losses
-from nexusflow.protocols.common import foreign, turns
+from nexusflow.protocols.common import foreign, speech, turns
 from nexusflow.protocols.gemini import write_config, write_tools
 from nexusflow.protocols.gemini.tables import ORIGIN
 from nexusflow.protocols.gemini.write_turns import TurnsWriter
+
+_SPOKEN = frozenset((speech.FIELD,))
 
 
 def path(to: Destination, *, stream: bool) -> str:
@@ -29,7 +31,7 @@ def resource(to: Destination) -> str:
 def write(call: ChatCall, to: Destination, losses: Losses) -> bytes:
     """The body. Raises `RequestRefused`, naming the caller's own field, for what cannot be carried over."""
     body = conversation(call, to, losses)
-    foreign.report_ext(call, ORIGIN, losses)
+    foreign.report_ext(call, ORIGIN, losses, carried=_SPOKEN if speech.wanted(call) is not None else frozenset())
     write_config.hints(call, losses)
     config = write_config.generation_config(call, to, losses)
     tier = write_config.tier(call, to.capabilities, losses)
@@ -44,7 +46,7 @@ def write(call: ChatCall, to: Destination, losses: Losses) -> bytes:
 
 def conversation(call: ChatCall, to: Destination, losses: Losses) -> dict[str, Any]:
     """What the model is to read, and its tools: what there is to count, too."""
-    writer = TurnsWriter(to, losses)
+    writer = TurnsWriter(call, to, losses)
     leading, rest = turns.leading_system(turns.arranged(call))
     body: dict[str, Any] = {}
     system = writer.system(leading)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from nexusflow.ir.capabilities import Capabilities
-from nexusflow.ir.chat import Document, Media, Text, ToolResult, Turn
+from nexusflow.ir.chat import Document, Media, Text, ToolResult
 from nexusflow.protocols.common import documents, ids
 from nexusflow.protocols.gemini import names
 from nexusflow.protocols.gemini.tables import ORIGIN
@@ -15,9 +15,7 @@ from nexusflow.protocols.gemini.write_media import MediaWriter
 _object = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
-def response(
-    result: ToolResult, turn: Turn, caps: Capabilities, media: MediaWriter
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def response(result: ToolResult, caps: Capabilities, media: MediaWriter) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The `functionResponse` part, and parts that must stand in the turn after it. Raises `RequestRefused`.
 
     Media go into the response where the model takes them there, else beside it with a placeholder in the text.
@@ -28,9 +26,9 @@ def response(
     for part in result.content:
         if isinstance(part, Media):
             if caps.function_response_media:
-                inside.append(media.bare(part, turn.path))
+                inside.append(media.bare(part))
             else:
-                beside.append(media.write(part, turn.path))
+                beside.append(media.write(part))
                 texts.append(f"[{part.kind} {len(beside)} of call {result.call_id}]")
         elif isinstance(part, Text):
             texts.append(part.text)

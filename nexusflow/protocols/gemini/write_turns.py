@@ -1,13 +1,27 @@
 """Turns of a conversation as `contents` and `systemInstruction` for a Gemini provider (protocols 2.4, 2.6)."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from nexusflow.ir.capabilities import Destination
-from nexusflow.ir.chat import Document, Media, Part, Refusal, Text, Thinking, ToolCall, ToolResult, Turn, Unknown
+from nexusflow.ir.chat import (
+    ChatCall,
+    Document,
+    Media,
+    Part,
+    Refusal,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Turn,
+    Unknown,
+)
 from nexusflow.ir.errors import Kind, refuse
 from nexusflow.ir.loss import Losses
 from nexusflow.protocols.common import arguments, documents, envelope, ids
+from nexusflow.protocols.common.places import Places
 from nexusflow.protocols.gemini import names, signatures
 from nexusflow.protocols.gemini.reply_parts import signed
 from nexusflow.protocols.gemini.tables import ORIGIN
@@ -20,10 +34,11 @@ Content = dict[str, Any]
 class TurnsWriter:
     """Writes the turns of one call. Its methods raise `RequestRefused` for what Gemini cannot be told."""
 
-    def __init__(self, to: Destination, losses: Losses) -> None:
+    def __init__(self, call: ChatCall, to: Destination, losses: Losses) -> None:
         self._to = to
         self._losses = losses
-        self._media = MediaWriter(to, losses)
+        self._places = Places(call)
+        self._media = MediaWriter(self._places, to, losses)
         # Models that think in levels are those that want every call's signature back (protocols 1.5.5).
         self._wants_signatures = to.capabilities.reasoning.shape == "level"
 
@@ -56,11 +71,11 @@ class TurnsWriter:
         answered: list[Any] = []
         shown: list[Any] = []
         for result in results:
-            told, beside = response(result, turn, self._to.capabilities, self._media)
+            told, beside = response(result, self._to.capabilities, self._media)
             answered.append(told)
             shown += beside
         for part in rest:
-            shown += self._plain(part, turn)
+            shown += self._plain(part)
         return [*_content("user", answered), *_content("user", shown)]
 
     def _model(self, turn: Turn) -> list[Any]:
@@ -76,27 +91,27 @@ class TurnsWriter:
                 if signature is None and not called and self._wants_signatures:
                     signature = signatures.PLACEHOLDER
                 held, called = None, True
-                written.append(self._call(part, turn, signature))
+                written.append(self._call(part, signature))
             else:
-                written += self._plain(part, turn)
+                written += self._plain(part)
         if held is not None:
             _attach(written, held)
         return written
 
-    def _call(self, call: ToolCall, turn: Turn, signature: str | None) -> dict[str, Any]:
+    def _call(self, call: ToolCall, signature: str | None) -> dict[str, Any]:
         args = arguments.wrap_custom(call.arguments) if call.custom else call.arguments
         written: dict[str, Any] = {}
         if self._to.capabilities.function_call_ids:
             written["id"] = ids.tool_id(call.id)
         written["name"] = names.accepted(call.name)
-        written["args"] = arguments.as_object(args, turn.path, call.id)
+        written["args"] = arguments.as_object(args, partial(self._places.arguments, call), call.id)
         return signed({"functionCall": written}, signature)
 
-    def _plain(self, part: Part, turn: Turn) -> list[Any]:
+    def _plain(self, part: Part) -> list[Any]:
         """A part of either role that is no call, result or thought."""
         match part:
             case Media():
-                return [signed(self._media.write(part, turn.path), self._usable(part))]
+                return [signed(self._media.write(part), self._usable(part))]
             case Unknown():
                 return [part.raw] if part.origin == ORIGIN else []
             case _:

@@ -36,6 +36,7 @@ class ChoiceWriter:
         "_annotations",
         "_before",
         "_call",
+        "_call",
         "_calls",
         "_carry",
         "_citations",
@@ -58,6 +59,7 @@ class ChoiceWriter:
     )
 
     def __init__(self, call: ChatCall, response_id: str, head: bytes, tail: bytes) -> None:
+        self._call = call
         self._custom = write_parts.custom_names(call)
         self._legacy = call.names.get("tools") == write_parts.LEGACY
         self._hidden = call.reasoning.expose == "none"
@@ -234,7 +236,7 @@ class ChoiceWriter:
 
     def _media(self, part: Media) -> bytes:
         if part.kind == "audio":
-            return self._delta({"audio": write_parts.audio(part, self._response_id)})
+            return self._delta({"audio": write_parts.audio(part, self._response_id, self._call)})
         if part.kind != "image":
             return b""
         self._images += 1

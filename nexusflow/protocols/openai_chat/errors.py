@@ -9,17 +9,22 @@ from nexusflow.protocols.common import provider_errors
 from nexusflow.protocols.common.provider_errors import Said
 from nexusflow.protocols.openai_chat.wire import ErrorBody
 
-# Kind: (status, error.type, error.code). The reliability table, column "OpenAI".
+# Kind: (status, error.type, error.code). The reliability table, column "OpenAI"; out of funds as the contract has it,
+# with a status that the gateway's owner may change.
 TABLE: dict[Kind, tuple[int, str, str | None]] = {
     Kind.PARSE: (400, "invalid_request_error", "invalid_json"),
     Kind.PARAM: (400, "invalid_request_error", "invalid_value"),
     Kind.CONTEXT: (400, "invalid_request_error", "context_length_exceeded"),
     Kind.CONTENT: (400, "invalid_request_error", "content_policy_violation"),
     Kind.AUTH: (401, "invalid_request_error", "invalid_api_key"),
+    Kind.FUNDS: (403, "invalid_request_error", "insufficient_quota"),
+    Kind.INFLIGHT: (429, "requests", "inflight_budget_exhausted"),
     Kind.PERMISSION: (403, "permission_error", "model_not_allowed"),
     Kind.MODEL: (404, "invalid_request_error", "model_not_found"),
     Kind.ROUTE: (404, "invalid_request_error", "not_found"),
     Kind.METHOD: (405, "invalid_request_error", "method_not_allowed"),
+    Kind.CONFLICT: (409, "invalid_request_error", "idempotency_in_progress"),
+    Kind.REUSE: (422, "invalid_request_error", "idempotency_key_reused"),
     Kind.CLIENT_TIMEOUT: (408, "invalid_request_error", "request_timeout"),
     Kind.SIZE: (413, "invalid_request_error", "request_too_large"),
     Kind.HEADERS: (431, "invalid_request_error", "headers_too_large"),
@@ -32,6 +37,7 @@ TABLE: dict[Kind, tuple[int, str, str | None]] = {
     Kind.DRAIN: (503, "server_error", "draining"),
     Kind.STORE: (503, "server_error", "store_unavailable"),
     Kind.TIMEOUT: (504, "server_error", "upstream_timeout"),
+    Kind.UNKNOWN: (502, "server_error", "outcome_unknown"),
 }
 
 

@@ -39,4 +39,4 @@ def relabel(body: bytes, public_model: Raw) -> bytes:
 
 def usage(body: bytes) -> Usage | None:
     """What the answer says it used; None when it says nothing."""
-    return usage_form.find(body)
+    return usage_form.find(body, zeros=True)

@@ -1,5 +1,6 @@
 """A client's chat request: checked against the model's struct, then rewritten for the lane that serves it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ from msgspec import Raw
 from nexusflow.ir.errors import Kind, refuse
 from nexusflow.ir.plan import Model, RequestBounds, StreamUsage
 from nexusflow.protocols.common import checks
+from nexusflow.protocols.common.demand import Demand
 from nexusflow.protocols.openai_chat.wire import PART_MODALITIES, ChatRequest
 from nexusflow.wire import jsonedit
 from nexusflow.wire.jsonedit import Fields
@@ -32,6 +34,12 @@ def validate(body: bytes, decoder: msgspec.json.Decoder[Any], model: Model, boun
     if model.response_formats and request.response_format is not None:
         _check_response_format(request.response_format, model)
     return request
+
+
+def demand(request: ChatRequest) -> Demand:
+    """What the request may cost. Given both bounds, the newer one holds."""
+    bound = request.max_completion_tokens or request.max_tokens
+    return Demand(bound, request.n or 1, sum(1 for _ in _media(request)), request.user)
 
 
 def prepare(fields: Fields, model: Model, upstream_model: Raw, *, stream: bool, usage: StreamUsage) -> bytes:
@@ -73,18 +81,22 @@ def _ask_for_usage(options: Raw | None) -> Raw:
 def _check_parts(request: ChatRequest, model: Model, bounds: RequestBounds) -> None:
     """Media only where the model takes it, and not too many images (C-18)."""
     images = 0
-    for at, message in enumerate(request.messages):
-        if not isinstance(message.content, list):
-            continue
-        for index, part in enumerate(message.content):
-            modality = PART_MODALITIES.get(part.type)
-            if modality is None:
-                continue
-            if modality not in model.input:
-                raise checks.no_modality(modality, f"messages[{at}].content[{index}]", model)
-            images += modality == "image"
+    for path, modality in _media(request):
+        if modality not in model.input:
+            raise checks.no_modality(modality, path, model)
+        images += modality == "image"
     if images > bounds.max_images:
         raise checks.too_many("images", images, bounds.max_images)
+
+
+def _media(request: ChatRequest) -> Iterator[tuple[str, str]]:
+    """Where the request holds pictures and files, and of which kind."""
+    for at, message in enumerate(request.messages):
+        if isinstance(message.content, list):
+            for index, part in enumerate(message.content):
+                modality = PART_MODALITIES.get(part.type)
+                if modality is not None:
+                    yield f"messages[{at}].content[{index}]", modality
 
 
 def _check_response_format(wanted: Fields, model: Model) -> None:

@@ -9,10 +9,11 @@ from nexusflow.ir.chat import Candidate, Ext, Finish, Logprob, Part, Refusal, Te
 from nexusflow.ir.errors import Kind, RequestRefused, refuse
 from nexusflow.ir.events import Cited, Event, Finished, PartDelta, PartEnded, PartStarted
 from nexusflow.ir.reply import ChatReply
+from nexusflow.ir.usage import Usage
 from nexusflow.protocols.openai_chat import errors, read_parts, usage
 from nexusflow.protocols.openai_chat.stream_choice import ChoiceReader
 from nexusflow.protocols.openai_chat.tables import CHAT
-from nexusflow.protocols.openai_chat.wire_reply import Answer, Choice, says
+from nexusflow.protocols.openai_chat.wire_reply import ABSENT, Answer, Choice, Message, says
 
 
 def read(body: bytes, to: Destination) -> ChatReply:
@@ -41,10 +42,18 @@ def read(body: bytes, to: Destination) -> ChatReply:
         id=answer.id or None,
         model=answer.model or None,
         created=int(answer.created) if answer.created else None,
-        usage=usage.find(body),
+        usage=_usage(answer),
         tier=tier,
         ext=_ext(answer),
     )
+
+
+def _usage(answer: Answer) -> Usage | None:
+    """The first of the places where providers put it that says anything (T49)."""
+    places = [answer.usage, *(choice.usage for choice in answer.choices or ())]
+    if answer.x_groq is not None:
+        places.append(answer.x_groq.usage)
+    return usage.first(places, tier=answer.service_tier)
 
 
 def _ext(answer: Answer) -> Ext | None:
@@ -57,13 +66,28 @@ def _candidate(choice: Choice, at: int, answer: Answer, to: Destination) -> Cand
     """One choice, read as a stream of a single step, so that both forms mean the same."""
     if says(choice.error):
         raise RequestRefused(errors.read_in_band(bytes(choice.error)))
+    message = choice.message or choice.delta
+    if message is not None and _is_text(message) and choice.logprobs is ABSENT and answer.citations is ABSENT:
+        return _text(choice, message)
     events: list[Event] = []
     reader = ChoiceReader(at, answer.id or None, to)
-    reader.read(choice, read_parts.numbered(choice.message or choice.delta), events)
+    reader.read(choice, read_parts.numbered(message), events)
     for citation in () if reader.cited else read_parts.sources_of(answer.citations, answer.search_results):
         reader.cite(citation, events)
     reader.end(events)
     return _assembled(events)
+
+
+def _is_text(message: Message) -> bool:
+    """Whether a message is a text and nothing else."""
+    return isinstance(message.content, str) and bool(message.content) and message == Message(content=message.content)
+
+
+def _text(choice: Choice, message: Message) -> Candidate:
+    """What the long way comes to for the most usual answer."""
+    stop = read_parts.stop_of(choice) if choice.finish_reason else None
+    finish = read_parts.finish_of(choice.finish_reason, stop, called=False, refused=False)
+    return Candidate(parts=(Text(text=str(message.content)),), finish=finish)
 
 
 def _assembled(events: list[Event]) -> Candidate:

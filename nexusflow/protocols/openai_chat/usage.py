@@ -4,7 +4,7 @@
 providers leave out any member, and some count reasoning beside the completion; the total tells.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -83,7 +83,9 @@ def read(raw: Mapping[str, Any] | bytes, *, tier: str | None = None) -> Usage:
     except (msgspec.DecodeError, UnicodeDecodeError):
         wire = _WireUsage()
     if not wire.prompt_tokens and not wire.completion_tokens:
-        return Usage(tier=tier or None, raw=Raw(body))
+        return Usage(
+            input_text=wire.prompt_tokens, output_text=wire.completion_tokens, tier=tier or None, raw=Raw(body)
+        )
     found: dict[str, Any] = {}
     odd_input = _read_input(wire, found)
     odd_output = _read_output(wire, found)
@@ -92,8 +94,11 @@ def read(raw: Mapping[str, Any] | bytes, *, tier: str | None = None) -> Usage:
     return Usage(**found, tier=tier or None, inconsistent=odd_input or odd_output, raw=Raw(body))
 
 
-def find(answer: bytes) -> Usage | None:
-    """The record of a whole answer or a chunk, in whichever of the known places it stands; zeros say nothing (T49)."""
+def find(answer: bytes, *, zeros: bool = False) -> Usage | None:
+    """The record of a whole answer or a chunk, in whichever of the known places it stands.
+
+    Zeros say nothing in a stream (T49); in a whole answer (`zeros`) they are a report like any other (B-06).
+    """
     try:
         wire = _decode_metered(answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -102,8 +107,21 @@ def find(answer: bytes) -> Usage | None:
     places = [wire.usage, *(one.usage for one in wire.choices or ())]
     if wire.x_groq is not None:
         places.append(wire.x_groq.usage)
-    records = (read(bytes(raw), tier=tier) for raw in places if bytes(raw) != b"null")
-    return next((record for record in records if record.total), None)
+    return first(places, tier=tier, zeros=zeros)
+
+
+def first(places: Iterable[Raw], *, tier: str | None, zeros: bool = False) -> Usage | None:
+    """The record of the first of several wire objects that says anything; those that are absent are empty or null."""
+    zero: Usage | None = None
+    for place in places:
+        text = bytes(place)
+        if text and text != b"null":
+            record = read(text, tier=tier)
+            if record.total or record.inconsistent:
+                return record
+            if zeros and record.input_text is not None and record.output_text is not None:
+                zero = record
+    return zero
 
 
 def _read_input(wire: _WireUsage, found: dict[str, Any]) -> bool:
@@ -113,7 +131,7 @@ def _read_input(wire: _WireUsage, found: dict[str, Any]) -> bool:
     writes = _first(details.cache_write_tokens, wire.cache_creation_input_tokens)
     uncached = (wire.prompt_tokens or 0) - (reads or 0) - (writes or 0)
     clipped, left = uncached < 0, max(0, uncached)
-    for medium in _INPUT_MEDIA:
+    for medium in _INPUT_MEDIA if details is not _NO_INPUT else ():
         tokens = getattr(details, f"{medium}_tokens")
         if tokens is not None:
             found[f"input_{medium}"] = min(tokens, left)
@@ -137,7 +155,7 @@ def _read_output(wire: _WireUsage, found: dict[str, Any]) -> bool:
     elif reasoning and (beside == reasoning or reasoning > completion):
         within, odd = 0, beside != reasoning
     left = completion - within
-    for medium in _OUTPUT_MEDIA:
+    for medium in _OUTPUT_MEDIA if details is not _NO_OUTPUT else ():
         tokens = getattr(details, f"{medium}_tokens")
         if tokens is not None:
             found[f"output_{medium}"] = min(tokens, max(0, left))
@@ -151,8 +169,12 @@ def _read_output(wire: _WireUsage, found: dict[str, Any]) -> bool:
 
 def _first(*counts: int | None) -> int | None:
     """The first that says something; a zero only when no other is larger."""
-    said = [count for count in counts if count is not None]
-    return next((count for count in said if count), said[0] if said else None)
+    found: int | None = None
+    for count in counts:
+        if count:
+            return count
+        found = count if found is None else found
+    return found
 
 
 def write(usage: Usage) -> dict[str, Any]:

@@ -9,14 +9,15 @@ from nexusflow.ir.capabilities import Capabilities
 from nexusflow.ir.chat import CacheMark, Data, Document, FileRef, Media, Part, Refusal, Text, ToolResult, Unknown, Url
 from nexusflow.ir.errors import Kind, RequestRefused, refuse
 from nexusflow.protocols.common import documents, media
+from nexusflow.protocols.common.places import Places
 from nexusflow.protocols.openai_chat.tables import CHAT, TOOL_ERROR
 
 _AUDIO = {"audio/wav": "wav", "audio/mp3": "mp3"}
 
 
-def parts(content: Iterable[Part], capabilities: Capabilities, path: str) -> str | list[dict[str, Any]]:
-    """The content of a user message: a string where that says all, else a list. `path` is the turn's, for refusals."""
-    written = [part(one, capabilities, path) for one in content]
+def parts(content: Iterable[Part], capabilities: Capabilities, places: Places) -> str | list[dict[str, Any]]:
+    """The content of a user message: a string where that says all, else a list. `places` are for refusals."""
+    written = [part(one, capabilities, places) for one in content]
     if not written:
         return ""
     if len(written) == 1 and written[0].keys() == {"type", "text"}:
@@ -25,11 +26,11 @@ def parts(content: Iterable[Part], capabilities: Capabilities, path: str) -> str
     return written
 
 
-def part(one: Part, capabilities: Capabilities, path: str) -> dict[str, Any]:
+def part(one: Part, capabilities: Capabilities, places: Places) -> dict[str, Any]:
     """One part. Raises `RequestRefused` for what a Chat provider or this model cannot take."""
     written: dict[str, Any] = {"type": "text"}
     if isinstance(one, Media):
-        written = _media(one, capabilities, path)
+        written = _media(one, capabilities, places)
     else:
         written["text"] = text_of(one)
     cache = getattr(one, "cache", None)
@@ -55,48 +56,48 @@ def _breakpoint(cache: CacheMark) -> dict[str, str]:
     return written
 
 
-def _media(one: Media, capabilities: Capabilities, path: str) -> dict[str, Any]:
+def _media(one: Media, capabilities: Capabilities, places: Places) -> dict[str, Any]:
     source = one.source
     if isinstance(source, FileRef):
-        return _file_reference(source, path)
+        return _file_reference(one, source, places)
     if one.kind == "file" and isinstance(source, Data) and source.mime.startswith("text/"):
-        return {"type": "text", "text": _plain(one, source, path)}
+        return {"type": "text", "text": _plain(one, source, places)}
     if one.kind not in capabilities.input and not (one.kind == "file" and capabilities.pdf):
-        raise _unfit(f"this model does not take {one.kind} input", path)
+        raise _unfit(f"this model does not take {one.kind} input", places.media(one))
     if one.kind == "image":
-        return _image(one, source, capabilities, path)
+        return _image(one, source, capabilities, places)
     if isinstance(source, Url):
-        raise _unfit(f"this model takes {one.kind} input only as bytes, not by address", path)
+        raise _unfit(f"this model takes {one.kind} input only as bytes, not by address", places.media(one))
     if one.kind == "audio":
         form = _AUDIO.get(source.mime)
         if form is None:
-            raise _unfit(f"this model takes audio only as wav or mp3, not {source.mime}", path)
+            raise _unfit(f"this model takes audio only as wav or mp3, not {source.mime}", places.media(one))
         return {"type": "input_audio", "input_audio": {"data": source.base64, "format": form}}
     if one.kind == "file" and source.mime == "application/pdf" and capabilities.pdf:
         url = media.data_url(source.mime, source.base64)
         return {"type": "file", "file": {"filename": one.name or "document.pdf", "file_data": url}}
-    raise _unfit(f"this model does not take {one.kind} input of type {source.mime}", path)
+    raise _unfit(f"this model does not take {one.kind} input of type {source.mime}", places.media(one))
 
 
-def _image(one: Media, source: Data | Url, capabilities: Capabilities, path: str) -> dict[str, Any]:
+def _image(one: Media, source: Data | Url, capabilities: Capabilities, places: Places) -> dict[str, Any]:
     if isinstance(source, Url) and not capabilities.image_url:
-        raise _unfit("this model takes images only as bytes, not by address", path)
+        raise _unfit("this model takes images only as bytes, not by address", places.media(one))
     url = source.url if isinstance(source, Url) else media.data_url(source.mime, source.base64)
     detail = {"detail": one.detail} if one.detail is not None else {}
     return {"type": "image_url", "image_url": {"url": url, **detail}}
 
 
-def _file_reference(source: FileRef, path: str) -> dict[str, Any]:
+def _file_reference(one: Media, source: FileRef, places: Places) -> dict[str, Any]:
     if source.origin not in (CHAT, "openai/responses"):
-        raise _unfit("a file kept by another vendor cannot be read here", path)
+        raise _unfit("a file kept by another vendor cannot be read here", places.media(one))
     return {"type": "file", "file": {"file_id": source.id}}
 
 
-def _plain(one: Media, source: Data, path: str) -> str:
+def _plain(one: Media, source: Data, places: Places) -> str:
     try:
         text = base64.b64decode(source.base64).decode()
     except (binascii.Error, ValueError):
-        raise _unfit("the document is not base64 of UTF-8 text", path) from None
+        raise _unfit("the document is not base64 of UTF-8 text", places.media(one)) from None
     return documents.text_of(Document(text=text, title=one.name, context=one.context))
 
 

@@ -1,5 +1,6 @@
 """Canonical turns as messages to a Chat provider (protocols 2.1.1, 2.1.3, 2.3)."""
 
+from functools import partial
 from typing import Any
 
 from nexusflow.ir.capabilities import Capabilities, Destination
@@ -8,6 +9,7 @@ from nexusflow.ir.errors import Kind, refuse
 from nexusflow.ir.loss import Losses
 from nexusflow.protocols.common import arguments, ids
 from nexusflow.protocols.common.envelope import usable
+from nexusflow.protocols.common.places import Places
 from nexusflow.protocols.common.turns import arranged, leading_system
 from nexusflow.protocols.openai_chat import reasoning_details, write_content
 from nexusflow.protocols.openai_chat.tables import CHAT
@@ -17,17 +19,18 @@ def messages(call: ChatCall, to: Destination, losses: Losses) -> list[dict[str, 
     """All messages. Raises `RequestRefused` for content that a Chat provider cannot take."""
     leading, rest = leading_system(arranged(call))
     same = call.origin == CHAT
-    written = [_system(turn, to.capabilities) for turn in leading]
+    places = Places(call)
+    written = [_system(turn, to.capabilities, places) for turn in leading]
     for turn in rest:
         if turn.role == "assistant":
-            found = [_assistant(turn, to, same=same)]
+            found = [_assistant(turn, to, places)]
         elif turn.role == "user":
-            found = _user(turn, to.capabilities)
+            found = _user(turn, to.capabilities, places)
         elif to.capabilities.mid_system:
-            found = [_system(turn, to.capabilities)]
+            found = [_system(turn, to.capabilities, places)]
         else:
             losses.place(turn.path, "user")
-            found = [{"role": "user", "content": _joined(turn)}]
+            found = [{"role": "user", "content": _joined(turn, places)}]
         if turn.name is not None:
             found[-1]["name"] = turn.name
         if same and turn.ext:
@@ -36,23 +39,24 @@ def messages(call: ChatCall, to: Destination, losses: Losses) -> list[dict[str, 
     return written
 
 
-def _system(turn: Turn, capabilities: Capabilities) -> dict[str, Any]:
+def _system(turn: Turn, capabilities: Capabilities, places: Places) -> dict[str, Any]:
     """Instructions: a string for most servers, which know no list here (T60)."""
     role = "developer" if capabilities.developer_role else "system"
     marked = any(isinstance(part, Text) and part.cache is not None for part in turn.parts)
     if capabilities.system_parts or (marked and capabilities.cache == "openai-breakpoints"):
-        return {"role": role, "content": write_content.parts(turn.parts, capabilities, turn.path)}
-    return {"role": role, "content": _joined(turn)}
+        return {"role": role, "content": write_content.parts(turn.parts, capabilities, places)}
+    return {"role": role, "content": _joined(turn, places)}
 
 
-def _joined(turn: Turn) -> str:
+def _joined(turn: Turn, places: Places) -> str:
     for part in turn.parts:
         if isinstance(part, Media):
-            raise refuse(Kind.PARAM, "instructions can only be text here", param=turn.path, code="unsupported_content")
+            where = places.media(part)
+            raise refuse(Kind.PARAM, "instructions can only be text here", param=where, code="unsupported_content")
     return "\n\n".join(write_content.text_of(part) for part in turn.parts)
 
 
-def _user(turn: Turn, capabilities: Capabilities) -> list[dict[str, Any]]:
+def _user(turn: Turn, capabilities: Capabilities, places: Places) -> list[dict[str, Any]]:
     """Tool messages, the images of all of them in one user message, then what the user said beside (2.1.3, T54)."""
     written: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
@@ -66,15 +70,15 @@ def _user(turn: Turn, capabilities: Capabilities) -> list[dict[str, Any]]:
         written.append(message)
         for at, one in enumerate(found, start=1):
             images.append({"type": "text", "text": f"[{one.kind} {at} of call {call_id}]"})
-            images.append(write_content.part(one, capabilities, turn.path))
+            images.append(write_content.part(one, capabilities, places))
     if images:
         written.append({"role": "user", "content": images})
     if rest or not written:
-        written.append({"role": "user", "content": write_content.parts(rest, capabilities, turn.path)})
+        written.append({"role": "user", "content": write_content.parts(rest, capabilities, places)})
     return written
 
 
-def _assistant(turn: Turn, to: Destination, *, same: bool) -> dict[str, Any]:
+def _assistant(turn: Turn, to: Destination, places: Places) -> dict[str, Any]:
     """What the model said before. Without text beside calls the content is null (T63)."""
     texts: list[str] = []
     refusals: list[str] = []
@@ -86,14 +90,14 @@ def _assistant(turn: Turn, to: Destination, *, same: bool) -> dict[str, Any]:
         elif isinstance(part, Refusal):
             refusals.append(part.text)
         elif isinstance(part, ToolCall):
-            calls.append(_call(part, to, turn))
+            calls.append(_call(part, to, places))
         elif isinstance(part, Thinking):
             thoughts.append(part)
         elif isinstance(part, Media):
             raise refuse(
                 Kind.PARAM,
                 "this protocol has no place for media that the model made in an earlier turn",
-                param=turn.path,
+                param=places.of(part),
                 code="unsupported_content",
             )
         elif isinstance(part, Unknown) and part.origin == CHAT:
@@ -118,14 +122,14 @@ def _reasoning(thoughts: list[Thinking], to: Destination) -> dict[str, Any]:
     return members
 
 
-def _call(part: ToolCall, to: Destination, turn: Turn) -> dict[str, Any]:
+def _call(part: ToolCall, to: Destination, places: Places) -> dict[str, Any]:
     custom = part.custom and to.capabilities.custom_tools
     if custom:
         given = part.arguments
     elif part.custom:
         given = arguments.wrap_custom(part.arguments)
     else:
-        given = bytes(arguments.as_object(part.arguments, turn.path, part.id)).decode()
+        given = bytes(arguments.as_object(part.arguments, partial(places.arguments, part), part.id)).decode()
     kind, member = ("custom", "input") if custom else ("function", "arguments")
     call: dict[str, Any] = {
         "id": ids.tool_id(part.id),

@@ -5,7 +5,7 @@ from typing import Any
 
 from nexusflow.ir.chat import ChatCall, Data, Finish, Logprob, Media, Opaque, Tool, ToolCall, Url
 from nexusflow.ir.errors import Kind, Problem
-from nexusflow.protocols.common import envelope, ids, media
+from nexusflow.protocols.common import envelope, ids, media, speech
 from nexusflow.protocols.openai_chat.tables import CHAT, WRITTEN
 
 LEGACY = "functions"
@@ -74,12 +74,13 @@ def image(part: Media) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": url}}
 
 
-def audio(part: Media, response_id: str) -> dict[str, Any]:
-    """Sound that the model made. Ids and expiry are required by the official types, so they are made up if missing."""
+def audio(part: Media, response_id: str, call: ChatCall) -> dict[str, Any]:
+    """Sound that the model made, in the form that `call` asked for. Ids and expiry are required by the official types,
+    so they are made up if missing."""
     ext = part.ext or {}
     return {
         "id": ext.get("id", f"audio_{response_id}"),
-        "data": part.source.base64 if isinstance(part.source, Data) else "",
+        "data": speech.as_asked(part.source, call) if isinstance(part.source, Data) else "",
         "transcript": part.transcript or "",
         "expires_at": ext.get("expires_at", 0),
     }

@@ -74,7 +74,7 @@ def _message(candidate: Candidate, asked: Asked, *, legacy: bool) -> dict[str, A
         message["images"] = [{"index": at, **write_parts.image(part)} for at, part in enumerate(images)]
     sounds = [part for part in parts if isinstance(part, Media) and part.kind == "audio"]
     if sounds:
-        message["audio"] = write_parts.audio(sounds[-1], asked.response_id)
+        message["audio"] = write_parts.audio(sounds[-1], asked.response_id, asked.call)
     return message
 
 

@@ -1,5 +1,6 @@
 """A client's Responses request: checked against the model's struct, then rewritten for the lane that serves it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ from nexusflow.ir.errors import Kind, refuse
 from nexusflow.ir.parameters import spelled
 from nexusflow.ir.plan import Model, RequestBounds, StreamUsage
 from nexusflow.protocols.common import checks
+from nexusflow.protocols.common.demand import Demand
 from nexusflow.protocols.openai_responses.wire import PART_MODALITIES, InputItem, ResponsesRequest
 from nexusflow.wire import jsonedit
 from nexusflow.wire.jsonedit import Fields
@@ -33,6 +35,13 @@ def validate(body: bytes, decoder: msgspec.json.Decoder[Any], model: Model, boun
     if model.response_formats:
         _check_format(request, model)
     return request
+
+
+def demand(request: ResponsesRequest) -> Demand:
+    """What the request may cost."""
+    items = request.input if isinstance(request.input, list) else []
+    media = sum(1 for _ in _media(items))
+    return Demand(request.max_output_tokens, 1, media, request.safety_identifier or request.user)
 
 
 def prepare(fields: Fields, model: Model, upstream_model: Raw, *, stream: bool, usage: StreamUsage) -> bytes:
@@ -82,6 +91,16 @@ def _check_value(name: str, values: tuple[str, ...], request: ResponsesRequest, 
 def _check_parts(items: list[InputItem], model: Model, bounds: RequestBounds) -> None:
     """Media only where the model takes it, and not too many images (C-18)."""
     images = 0
+    for path, modality in _media(items):
+        if modality not in model.input:
+            raise checks.no_modality(modality, path, model)
+        images += modality == "image"
+    if images > bounds.max_images:
+        raise checks.too_many("images", images, bounds.max_images)
+
+
+def _media(items: list[InputItem]) -> Iterator[tuple[str, str]]:
+    """Where the input holds pictures and files, and of which kind."""
     for at, item in enumerate(items):
         for member, content in (("content", item.content), ("output", item.output)):
             if not isinstance(content, list):
@@ -89,13 +108,8 @@ def _check_parts(items: list[InputItem], model: Model, bounds: RequestBounds) ->
             for index, part in enumerate(content):
                 kind = part.get("type") if isinstance(part, dict) else getattr(part, "type", None)
                 modality = PART_MODALITIES.get(kind) if isinstance(kind, str) else None
-                if modality is None:
-                    continue
-                if modality not in model.input:
-                    raise checks.no_modality(modality, f"input[{at}].{member}[{index}]", model)
-                images += modality == "image"
-    if images > bounds.max_images:
-        raise checks.too_many("images", images, bounds.max_images)
+                if modality is not None:
+                    yield f"input[{at}].{member}[{index}]", modality
 
 
 def _check_format(request: ResponsesRequest, model: Model) -> None:

@@ -70,7 +70,7 @@ def _turns(call: ChatCall, to: Destination, losses: Losses) -> dict[str, Any]:
         where = found[-1].path
         raise refuse(Kind.PARAM, "the last message must not be the assistant's", param=where)
     system, rest = leading_system(found)
-    writer = InputWriter(to, losses)
+    writer = InputWriter(call, to, losses)
     text = _single_text(system)
     if text is not None and rest:
         return {"instructions": text, "input": writer.items(rest)}

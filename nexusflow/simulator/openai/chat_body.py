@@ -1,4 +1,8 @@
-"""The body of `POST /v1/chat/completions`, no field more than OpenAI takes (protocols 1.2.1, 1.2.2)."""
+"""The body of `POST /v1/chat/completions`, no field more than OpenAI takes (protocols 1.2.1, 1.2.2).
+
+Where frameworks hand back what a library made of the model's own message, or describe an image with a field more,
+OpenAI takes no notice of what it does not know: `Lenient`.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -13,6 +17,10 @@ class Strict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A part of the body."""
 
 
+class Lenient(Struct, frozen=True, kw_only=True):
+    """A part of the body in which a field that OpenAI does not know changes nothing."""
+
+
 class Breakpoint(Strict, frozen=True):
     """`prompt_cache_breakpoint`."""
 
@@ -25,7 +33,7 @@ class Text(Strict, frozen=True, tag_field="type", tag="text"):
     prompt_cache_breakpoint: Breakpoint | None = None
 
 
-class ImageUrl(Strict, frozen=True):
+class ImageUrl(Lenient, frozen=True):
     url: str
     detail: Literal["auto", "low", "high", "original"] | None = None
 
@@ -78,29 +86,29 @@ class User(Strict, frozen=True, tag_field="role", tag="user"):
     name: str | None = None
 
 
-class FunctionCalled(Strict, frozen=True):
+class FunctionCalled(Lenient, frozen=True):
     name: str
     arguments: str
 
 
-class CustomCalled(Strict, frozen=True):
+class CustomCalled(Lenient, frozen=True):
     name: str
     input: str
 
 
-class CalledFunction(Strict, frozen=True, tag_field="type", tag="function"):
+class CalledFunction(Lenient, frozen=True, tag_field="type", tag="function"):
     id: Annotated[str, Meta(max_length=40)]
     function: FunctionCalled
     index: int | None = None
 
 
-class CalledCustom(Strict, frozen=True, tag_field="type", tag="custom"):
+class CalledCustom(Lenient, frozen=True, tag_field="type", tag="custom"):
     id: Annotated[str, Meta(max_length=40)]
     custom: CustomCalled
     index: int | None = None
 
 
-class Assistant(Strict, frozen=True, tag_field="role", tag="assistant"):
+class Assistant(Lenient, frozen=True, tag_field="role", tag="assistant"):
     content: str | Annotated[list[Text | Refusal], Meta(min_length=1)] | None = None
     name: str | None = None
     refusal: str | None = None
@@ -223,7 +231,7 @@ class Body(Strict, frozen=True):
     stream_options: StreamOptions | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     tool_choice: Literal["none", "auto", "required"] | ChosenFunction | ChosenCustom | ChosenAllowed | None = None
-    tools: Annotated[list[FunctionTool | CustomTool], Meta(min_length=1, max_length=128)] | None = None
+    tools: Annotated[list[FunctionTool | CustomTool], Meta(max_length=128)] | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     user: str | None = None

@@ -185,6 +185,7 @@ class Body(Strict, frozen=True):
     input: str | list[Item] = ""
     background: bool | None = None
     background_options: dict[str, Any] | None = None
+    client_metadata: dict[str, Any] | None = None  # of Codex
     context_management: list[dict[str, Any]] | None = None
     conversation: str | dict[str, Any] | None = None
     include: list[str] | None = None

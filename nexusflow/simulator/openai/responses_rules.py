@@ -20,6 +20,7 @@ from nexusflow.simulator.openai.responses_body import (
     Message,
     OutputText,
     Reasoning,
+    ReasoningOptions,
     Reference,
     Refusal,
 )
@@ -132,7 +133,7 @@ def _schemas(body: Body) -> Iterator[Failure]:
 def _refused_by(body: Body, traits: Traits) -> Iterator[Failure]:
     """What this model does not take."""
     effort = body.reasoning.effort if body.reasoning else None
-    if body.reasoning is not None and not traits.thinks:
+    if body.reasoning not in (None, ReasoningOptions()) and not traits.thinks:
         yield unsupported("reasoning.effort" if effort else "reasoning.summary")
     if effort is not None and effort not in traits.efforts:
         yield beyond("reasoning.effort", effort, ", ".join(map(repr, traits.efforts)))

@@ -48,7 +48,7 @@ CREATE TABLE response_volume (
 
 CREATE TRIGGER response_stored AFTER INSERT ON response BEGIN
     INSERT INTO response_volume (key_id, bytes) VALUES (new.key_id, new.bytes)
-        ON CONFLICT (key_id) DO UPDATE SET bytes = bytes + new.bytes;
+        ON CONFLICT (key_id) DO UPDATE SET bytes = response_volume.bytes + excluded.bytes;
 END;
 
 CREATE TRIGGER response_gone AFTER DELETE ON response BEGIN

@@ -75,8 +75,30 @@ def test_list_tells_the_state_of_each_key(run: Run) -> None:
     assert (b["name"], b["status"], b["expires"]) == ("b", "active", "2999-12-31T00:00:00Z")
     assert a["revoked"] is not None
     lines = run("list").stdout.splitlines()
-    assert lines[0].split() == ["ID", "NAME", "KEY", "STATUS", "CREATED", "EXPIRES", "REVOKED"]
-    assert lines[2].split() == [b["id"], "b", b["key"], "active", b["created"], b["expires"], "-"]
+    assert lines[0].split() == [
+        "ID",
+        "NAME",
+        "KEY",
+        "STATUS",
+        "ORG",
+        "CALLS",
+        "LAST_USED",
+        "CREATED",
+        "EXPIRES",
+        "REVOKED",
+    ]
+    assert lines[2].split() == [
+        b["id"],
+        "b",
+        b["key"],
+        "active",
+        "org_default",
+        "0",
+        "-",
+        b["created"],
+        b["expires"],
+        "-",
+    ]
 
 
 @pytest.mark.parametrize(("span", "hours"), [("12h", 12), ("30d", 720), ("4w", 672)])

@@ -376,7 +376,8 @@ def test_prices_that_real_lists_have_are_silent(price: dict[str, Any]) -> None:
 @pytest.mark.parametrize("day", ["2026-02-29", "2026-13-01", "0000-01-01", "2026-04-31"])
 def test_days_that_never_come_are_errors(day: str) -> None:
     assert codes(models(deprecated={"since": day})) == ["NF505"]
-    assert codes(models(price={"input": "1", "output": "2", "effective": {"from": day}})) == ["NF505"]
+    price = {"input": "1", "output": "2"}
+    assert codes(models(price=price, price_changes=[{"from": day, "price": price}])) == ["NF505"]
     assert not models(deprecated={"since": "2024-02-29"})
 
 

@@ -10,7 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 import codegen.spec
-from codegen.spec import Effective, Model, Price, S3Results, Spec, SqliteDatabase
+from codegen.spec import Model, Price, PriceChange, S3Results, Spec, SqliteDatabase
 
 ROOT = Path(__file__).parents[3]
 SCHEMA: dict[str, Any] = json.loads((ROOT / "schemas" / "gateway.v1.schema.json").read_text(encoding="utf-8"))
@@ -107,8 +107,8 @@ def test_unions_choose_by_kind_and_keywords_are_renamed() -> None:
     value = {**minimal(), "stores": {"results": results}}
     assert messages(value) == []
     assert isinstance(msgspec.convert(value, Spec).stores.results, S3Results)
-    price = msgspec.convert({"effective": {"from": "2026-01-01"}}, Price)
-    assert price.effective == Effective(from_="2026-01-01")
+    change = msgspec.convert({"from": "2026-01-01", "price": {"input": "1"}}, PriceChange)
+    assert change == PriceChange(from_="2026-01-01", price=Price(input="1"))
 
 
 PRICES = ["0.25", "15", "0", "999999999.999999999"]
@@ -180,4 +180,4 @@ def test_pending_marks_stand_only_on_fields_nothing_reads() -> None:
         props = SCHEMA["$defs"][name]["properties"]
         assert [field for field in fields if "x-pending" in props[field]] == []
     pending = {name for name, prop in SCHEMA["properties"].items() if "x-pending" in prop}
-    assert pending == {"plans", "limits", "budgets", "slos", "alerts", "webhooks", "telemetry"}
+    assert pending == {"plans", "limits", "slos", "alerts", "webhooks", "telemetry"}

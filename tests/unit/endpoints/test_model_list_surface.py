@@ -25,7 +25,7 @@ class OneKey:
     """Knows one key."""
 
     def lookup(self, credential: bytes) -> Key | None:
-        return cast(Key, object()) if credential == KEY else None
+        return Key(id="k", name="k", prefix="", last4="", created_ms=0) if credential == KEY else None
 
 
 @dataclass
@@ -205,7 +205,7 @@ def test_a_gateway_that_stops_says_so_in_the_callers_form() -> None:
 def test_SEC56_the_query_is_no_place_for_a_key_where_the_gateway_says_so() -> None:
     assert ask("/v1beta/models?key=sk-air-good", query_key=False).status == 401
     assert ask("/v1beta/models?key=wrong", BEARER, query_key=False).status == 200
-    assert ask("/v1beta/models?key=wrong", BEARER).status == 400
+    assert ask("/v1beta/models?key=wrong", BEARER).status == 200  # a header counts first (protocols 1.1)
 
 
 def test_a_bad_page_is_refused_in_the_callers_form() -> None:

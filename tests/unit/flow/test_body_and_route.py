@@ -45,6 +45,11 @@ def test_a_body_in_one_piece_or_several() -> None:
     assert read({"type": "http.request"}) == b""
 
 
+def test_a_body_of_known_length_is_not_waited_for_any_longer() -> None:
+    """Reading on would fail here: the server's word that nothing more comes is a message of its own."""
+    assert read(part(b"abc", more=True), part(b"def", more=True), head=Head(None, 6, None)) == b"abcdef"
+
+
 def test_C09_the_bound_is_exact() -> None:
     assert read(part(b"x" * 5, more=True), part(b"x" * 5)) == b"x" * 10
     assert read(part(b"x" * 10), head=Head(None, 10, None)) == b"x" * 10

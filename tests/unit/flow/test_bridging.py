@@ -9,7 +9,7 @@ import pytest
 from msgspec import Raw
 
 from nexusflow.flow import apis, media
-from nexusflow.flow.bridge import Bridge, BridgeStream, refuse_losses
+from nexusflow.flow.bridge import Bridge, BridgeStream, refuse_losses, used_untranslated
 from nexusflow.flow.losses import LossCount
 from nexusflow.flow.served import join, respelled
 from nexusflow.flow.signatures import Signatures
@@ -22,10 +22,12 @@ from nexusflow.ir.reply import Asked
 from nexusflow.protocols.dialects import DIALECTS
 from nexusflow.protocols.openai_chat.wire import ChatRequest
 from nexusflow.upstream.fetch import NotFetched
+from tests.support import sse
 
 HELLO = Turn(role="user", parts=(Text(text="Hello"),), path="messages[0]")
 SIGNATURE = Opaque("google/generate-content", "gemini", "c2ln")
-CALLED = Turn(role="assistant", parts=(ToolCall(id="call_1", name="f", arguments="{}"),), path="messages[1]")
+CALL = ToolCall(id="call_1", name="f", arguments="{}")
+CALLED = Turn(role="assistant", parts=(CALL,), path="messages[1]")
 
 
 def call(**more: Any) -> ChatCall:
@@ -102,25 +104,73 @@ def test_an_estimate_fills_in_for_a_unary_answer_without_usage() -> None:
     assert used.source == "estimated"
 
 
+UNTRANSLATED: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "openai/chat-completions": (
+        {"model": "m", "messages": [{"role": "user", "content": "Hello"}]},
+        {"choices": [{"index": 0, "message": {"role": "assistant", "content": "abcdef"}, "finish_reason": "stop"}]},
+        {"usage": {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}},
+    ),
+    "openai/responses": (
+        {"model": "m", "input": "Hello"},
+        {
+            "id": "r",
+            "status": "completed",
+            "output": [
+                {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "abcdef"}]}
+            ],
+        },
+        {"usage": {"input_tokens": 5, "output_tokens": 7, "total_tokens": 12}},
+    ),
+    "anthropic/messages": (
+        {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]},
+        {"role": "assistant", "content": [{"type": "text", "text": "abcdef"}], "stop_reason": "end_turn"},
+        {"usage": {"input_tokens": 5, "output_tokens": 7}},
+    ),
+    "google/generate-content": (
+        {"contents": [{"parts": [{"text": "Hello"}]}]},
+        {"candidates": [{"content": {"parts": [{"text": "abcdef"}]}, "finishReason": "STOP"}]},
+        {"usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": 7, "totalTokenCount": 12}},
+    ),
+}
+"""By protocol: a request, an answer to it, and what the answer may report to have used."""
+
+
+@pytest.mark.parametrize("protocol", UNTRANSLATED)
+def test_usage_of_bytes_that_passed_through_is_reported_or_estimated(protocol: Any) -> None:
+    asked, answer, report = (json.dumps(one).encode() for one in UNTRANSLATED[protocol])
+    to = Destination(model="m", family="m", capabilities=Capabilities())
+
+    def used(asked: bytes, answer: bytes) -> tuple[int, int, str]:
+        found = used_untranslated(DIALECTS[protocol], to, asked, "m", answer)
+        return found.total_input, found.total_output, found.source
+
+    assert used(asked, answer[:-1] + b"," + report[1:]) == (5, 7, "reported")
+    assert used(b"nobody reads it", answer[:-1] + b"," + report[1:]) == (5, 7, "reported")
+    tokens_in, tokens_out, source = used(asked, answer)
+    assert 5 < tokens_in < 30
+    assert (tokens_out, source) == (2, "estimated")
+    assert used(b"[" + asked + b"]", answer)[1:] == (2, "estimated")  # of a form that only its vendor reads
+
+
 class TestSignatures:
     """T87: clients that drop unknown fields."""
 
     def test_T87_a_call_gets_its_signature_back(self) -> None:
         store = Signatures()
-        store.remember("key", "call_1", SIGNATURE)
+        store.remember("key", CALL, SIGNATURE)
         (_, restored) = store.restore("key", call(turns=(HELLO, CALLED))).turns
         assert isinstance(restored.parts[0], ToolCall)
         assert restored.parts[0].signature == SIGNATURE
 
     def test_another_tenant_never_sees_it(self) -> None:
         store = Signatures()
-        store.remember("key", "call_1", SIGNATURE)
+        store.remember("key", CALL, SIGNATURE)
         asked = call(turns=(HELLO, CALLED))
         assert store.restore("other", asked).turns[1] == CALLED
 
     def test_what_the_client_sent_wins(self) -> None:
         store = Signatures()
-        store.remember("key", "call_1", SIGNATURE)
+        store.remember("key", CALL, SIGNATURE)
         own = msgspec.structs.replace(SIGNATURE, payload="own")
         part = ToolCall(id="call_1", name="f", arguments="{}", signature=own)
         asked = call(turns=(HELLO, Turn(role="assistant", parts=(part,))))
@@ -129,21 +179,54 @@ class TestSignatures:
     def test_it_is_forgotten_in_time_and_in_number(self, monkeypatch: pytest.MonkeyPatch) -> None:
         store = Signatures()
         monkeypatch.setattr("nexusflow.flow.signatures.MAX_REMEMBERED", 1)
-        store.remember("key", "call_0", SIGNATURE)
-        store.remember("key", "call_1", SIGNATURE)
+        store.remember("key", msgspec.structs.replace(CALL, id="call_0"), SIGNATURE)
+        store.remember("key", CALL, SIGNATURE)
         asked = call(turns=(HELLO, CALLED))
         assert store.restore("key", asked) is not asked
         monkeypatch.setattr("nexusflow.flow.signatures.time.monotonic", lambda: 1e12)
         assert store.restore("key", asked).turns[1] == CALLED
 
     def test_the_bridge_remembers_what_it_sends(self) -> None:
-        seen: list[tuple[str, Opaque]] = []
+        seen: list[tuple[ToolCall | Text, Opaque]] = []
         tap = bridge("openai/chat-completions", "google/generate-content", lambda *one: seen.append(one)).stream()
         part = {"functionCall": {"name": "f", "args": {}}, "thoughtSignature": "c2ln"}
         candidate = {"content": {"role": "model", "parts": [part]}, "finishReason": "STOP", "index": 0}
         tap.feed(b"data: " + json.dumps({"candidates": [candidate], "responseId": "r"}).encode() + b"\r\n\r\n")
         tap.close()
         assert [signature.payload for _, signature in seen] == ["c2ln"]
+
+    def test_a_text_is_known_by_its_words_and_only_as_an_answer(self) -> None:
+        store = Signatures()
+        store.remember("key", Text(text="Hi"), SIGNATURE)
+
+        def restored(role: Any, text: str, key: str = "key") -> Any:
+            (turn,) = store.restore(key, call(turns=(Turn(role=role, parts=(Text(text=text),)),))).turns
+            return turn.parts[0]
+
+        assert restored("assistant", "Hi") == Text(text="Hi", signature=SIGNATURE)
+        assert restored("assistant", "Ho") == Text(text="Ho")
+        assert restored("user", "Hi") == Text(text="Hi")
+        assert restored("assistant", "Hi", "other") == Text(text="Hi")
+
+    @pytest.mark.parametrize("apart", [False, True], ids=["with the last piece", "behind it"])
+    def test_T88_a_text_stays_last_in_a_messages_stream_and_its_signature_is_kept(self, apart: bool) -> None:
+        """Google signs a text at its end, when its block is out and a thinking block can no longer precede it."""
+        store = Signatures()
+        tap = bridge("anthropic/messages", "google/generate-content", lambda *one: store.remember("key", *one)).stream()
+        signed = [{"text": "llo"}, {"text": "", "thoughtSignature": "c2ln"}]
+        last = signed if apart else [{"text": "llo", "thoughtSignature": "c2ln"}]
+        frames = b""
+        for parts, more in (([{"text": "hm", "thought": True}, {"text": "He"}], {}), (last, {"finishReason": "STOP"})):
+            candidate = {"content": {"role": "model", "parts": parts}, "index": 0, **more}
+            frames += tap.feed(b"data: " + json.dumps({"candidates": [candidate]}).encode() + b"\r\n\r\n")
+        frames += tap.close()
+        starts = [one["content_block"]["type"] for one in sse.events(frames) if one["type"] == "content_block_start"]
+        assert starts == ["thinking", "text"]
+        asked = call(turns=(HELLO, Turn(role="assistant", parts=(Text(text="Hello"),)), HELLO))
+        sent = DIALECTS["google/generate-content"].write_request.write(
+            store.restore("key", asked), Destination(model="g", family="gemini", capabilities=Capabilities()), Losses()
+        )
+        assert json.loads(sent)["contents"][1]["parts"] == [{"text": "Hello", "thoughtSignature": "c2ln"}]
 
 
 class TestInterfaces:
@@ -224,7 +307,7 @@ class TestMedia:
         with pytest.raises(RequestRefused) as refused:
             asked = with_media("https://x.example/missing")
             asyncio.run(media.resolve(asked, Capabilities(), "google/generate-content", Bytes()))
-        assert refused.value.problem.param == "messages[0].content[0]"
+        assert refused.value.problem.param == "messages[0].content[0].image_url.url"
 
 
 def test_losses_are_counted_without_indexes() -> None:

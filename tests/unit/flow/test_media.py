@@ -181,19 +181,19 @@ def test_the_type_is_what_the_bytes_show_or_the_server_says_or_the_caller(part: 
 
 
 def test_SEC24_what_is_of_another_type_goes_to_no_provider() -> None:
-    assert refused(call(Text(text="x"), image("liar.png")))[0] == "messages[0].content[1]"
+    assert refused(call(Text(text="x"), image("liar.png")))[0] == "messages[0].content[1].image_url.url"
     assert "text/html" in refused(call(image("liar.png")))[1]
-    assert refused(call(Media(kind="audio", source=Url(f"{AT}/a.png"))))[0] == "messages[0].content[0]"
-    assert refused(call(file("a.bin")))[0] == "messages[0].content[0]"
+    assert refused(call(Media(kind="audio", source=Url(f"{AT}/a.png"))))[0] == "messages[0].content[0].input_audio.data"
+    assert refused(call(file("a.bin")))[0] == "messages[0].content[0].file.file_data"
 
 
 def test_a_failure_names_the_part_as_the_caller_wrote_it() -> None:
     param, message = refused(call(Text(text="x"), image("gone.png")))
-    assert param == "messages[0].content[1]"
+    assert param == "messages[0].content[1].image_url.url"
     assert message.endswith("the address could not be fetched")
     result = ToolResult(call_id="a", content=(Text(text="x"), image("gone.png")))
-    assert refused(call(result))[0] == "messages[0].content[0].content[1]"
-    assert refused(call(Text(text="x"), file("gone"), origin=GOOGLE))[0] == "contents[0].parts[1]"
+    assert refused(call(result))[0] == "messages[0].content[1].image_url.url"
+    assert refused(call(Text(text="x"), file("gone"), origin=GOOGLE))[0] == "contents[0].parts[1].fileData"
 
 
 def test_one_address_is_fetched_once() -> None:
@@ -231,5 +231,5 @@ def test_a_failure_ends_the_other_fetches() -> None:
                 ended.append(url)
             raise AssertionError
 
-    assert refused(call(image("slow"), image("gone")), Slow())[0] == "messages[0].content[1]"
+    assert refused(call(image("slow"), image("gone")), Slow())[0] == "messages[0].content[1].image_url.url"
     assert ended == [f"{AT}/slow"]

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from nexusflow.keys import KeyTable, load_pepper
-from nexusflow.store import Database, open_database
+from nexusflow.store import Database
+from tests.support.stores import Store
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with open_database(tmp_path / "nexusflow.db") as database:
+def database(store: Store) -> Iterator[Database]:
+    with store.open() as database:
         yield database
 
 

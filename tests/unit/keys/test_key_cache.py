@@ -3,8 +3,6 @@
 import asyncio
 import logging
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from hmac import compare_digest
@@ -15,31 +13,27 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import nexusflow
 from nexusflow.keys import KeyCache, KeyTable, cache, new_secret
 from nexusflow.keys.model import wall_ms
-from nexusflow.keys.table import key_of
-from nexusflow.store import Database, StoreError
+from nexusflow.keys.rows import key_of
+from nexusflow.store import Database, StoreError, open_database
+from tests.support.stores import Store
 
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(nexusflow.__file__).parents[1])}
 OTHER_PROCESS = """
-import sys
-from pathlib import Path
 from nexusflow.keys import KeyTable, load_pepper
-from nexusflow.store import open_database
-folder, verb, argument = sys.argv[1:]
-with open_database(Path(folder, "nexusflow.db")) as database:
-    result = getattr(KeyTable(database, load_pepper(Path(folder, "pepper"))), verb)(argument)
+verb, argument = sys.argv[1:]
+with store.open() as database:
+    result = getattr(KeyTable(database, load_pepper(store.root / "pepper")), verb)(argument)
 print(result[1] if verb == "create" else result.id)
 """
 
 
-def elsewhere(folder: Path, verb: str, argument: str) -> str:
+def elsewhere(store: Store, verb: str, argument: str) -> str:
     """Call `verb` of the key table in another process; the secret or id that it answers with."""
-    command = [sys.executable, "-c", OTHER_PROCESS, str(folder), verb, argument]
-    return subprocess.run(
-        command, env=ENVIRONMENT, check=True, timeout=60, stdout=subprocess.PIPE, text=True
-    ).stdout.strip()
+    child = store.spawn(OTHER_PROCESS, verb, argument)
+    answer, complaint = child.communicate(timeout=60)
+    assert child.returncode == 0, complaint
+    return answer.strip()
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -172,7 +166,7 @@ def test_only_changed_rows_are_read_again(table: KeyTable, known: KeyCache, monk
 def test_commits_that_touch_no_key_change_nothing(database: Database, table: KeyTable, known: KeyCache) -> None:
     table.create("ci")
     known.refresh()
-    database.execute("CREATE TABLE elsewhere (a)")
+    database.execute("CREATE TABLE elsewhere (a INTEGER)")
     assert not known.refresh()
     assert len(known) == 1
 
@@ -203,12 +197,9 @@ def test_a_restored_backup_of_as_many_rows_but_fewer_changes_is_taken_over(
 
 
 def test_ten_thousand_keys(database: Database, table: KeyTable, known: KeyCache) -> None:
-    with database.transaction():
-        database.execute(
-            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)"
-            " INSERT INTO api_key SELECT 'key_' || i, randomblob(32), 'n' || i, 'sk-air-xxxx', 'yyyy', i, NULL, NULL, i"
-            " FROM n"
-        )
+    columns = ("id", "digest", "name", "prefix", "last4", "created_ms", "change")
+    rows = [(f"key_{n}", os.urandom(32), f"n{n}", "sk-air-xxxx", "yyyy", n, n) for n in range(1, 10_001)]
+    assert len(database.insert_new("api_key", columns, rows)) == 10_000
     _, secret = table.create("one more")
     assert known.refresh()
     assert len(known) == 10_001
@@ -219,7 +210,7 @@ def test_ten_thousand_keys(database: Database, table: KeyTable, known: KeyCache)
 
 
 def test_SEC55_a_watching_cache_follows_what_another_process_does(
-    tmp_path: Path, table: KeyTable, known: KeyCache
+    store: Store, table: KeyTable, known: KeyCache
 ) -> None:
     _, old = table.create("old")
     known.refresh()
@@ -228,9 +219,9 @@ def test_SEC55_a_watching_cache_follows_what_another_process_does(
         stop = asyncio.Event()
         watching = asyncio.create_task(known.watch(stop))
         assert known.lookup(old) is not None
-        await asyncio.to_thread(elsewhere, tmp_path, "revoke", "old")
+        await asyncio.to_thread(elsewhere, store, "revoke", "old")
         await until(lambda: known.lookup(old) is None)
-        new = await asyncio.to_thread(elsewhere, tmp_path, "create", "new")
+        new = await asyncio.to_thread(elsewhere, store, "create", "new")
         await until(lambda: known.lookup(new) is not None)
         stop.set()
         await asyncio.wait_for(watching, 60)
@@ -239,11 +230,13 @@ def test_SEC55_a_watching_cache_follows_what_another_process_does(
 
 
 def test_a_failing_store_is_logged_once_and_the_last_table_stays(
-    tmp_path: Path, database: Database, table: KeyTable, known: KeyCache, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, pepper: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The file is overwritten with rubbish under the running cache, then put back."""
+    """The file of SQLite is overwritten with rubbish under the running cache, then put back."""
     caplog.set_level(logging.INFO, "nexusflow.keys")
     path = tmp_path / "nexusflow.db"
+    database = open_database(path)
+    table, known = KeyTable(database, pepper), KeyCache(database, pepper)
     _, kept = table.create("kept")
     known.refresh()
     _, late = table.create("late")

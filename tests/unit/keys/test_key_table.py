@@ -7,7 +7,7 @@ import pytest
 
 from nexusflow.keys import KeyAmbiguous, KeyInvalid, KeyTable, KeyUnknown, is_well_formed, new_secret
 from nexusflow.keys.model import wall_ms
-from nexusflow.store import Database
+from nexusflow.store import Database, open_database
 
 
 def test_SEC53_a_new_key_shows_its_first_11_and_last_4_characters_only(table: KeyTable) -> None:
@@ -20,9 +20,11 @@ def test_SEC53_a_new_key_shows_its_first_11_and_last_4_characters_only(table: Ke
     assert table.list() == [key]
 
 
-def test_SEC51_no_file_of_the_store_holds_a_secret(table: KeyTable, tmp_path: Path) -> None:
-    secrets = [table.create(f"key {number}")[1].encode() for number in range(20)]
-    content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+def test_SEC51_no_file_of_the_store_holds_a_secret(pepper: bytes, tmp_path: Path) -> None:
+    with open_database(tmp_path / "nexusflow.db") as database:
+        table = KeyTable(database, pepper)
+        secrets = [table.create(f"key {number}")[1].encode() for number in range(20)]
+        content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"key 19" in content
     assert not [secret for secret in secrets if secret[7:] in content or secret[11:-4] in content]
 

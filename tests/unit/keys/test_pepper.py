@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 import nexusflow
-from nexusflow.keys import KeyCache, KeyTable, PepperProblem, load_pepper
+from nexusflow.ir.plan import DatabaseAt
+from nexusflow.keys import KeyCache, KeyTable, PepperProblem, load_pepper, pepper_of, pepper_path
 from nexusflow.store import open_database
+from tests.support.stores import Store
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(nexusflow.__file__).parents[1])}
 
@@ -90,3 +92,27 @@ def test_another_pepper_than_the_database_was_made_with_is_refused(tmp_path: Pat
         for user in (KeyTable, KeyCache):
             with pytest.raises(PepperProblem, match="does not belong to the database"):
                 user(database, b"b" * 32)
+
+
+def test_SEC51_a_second_machine_draws_no_pepper_of_its_own(store: Store, tmp_path: Path) -> None:
+    """It would lie there and have to be found and replaced; the message says which file is missing."""
+    here, there = tmp_path / "here" / "pepper", tmp_path / "there" / "pepper"
+    with store.open() as database:
+        pepper = pepper_of(database, here)
+        KeyTable(database, pepper)
+        with pytest.raises(PepperProblem, match="there/pepper is missing"):
+            pepper_of(database, there)
+        assert not there.exists()
+        there.parent.mkdir()
+        there.touch(mode=0o600)
+        there.write_bytes(here.read_bytes())
+        assert pepper_of(database, there) == pepper
+        KeyTable(database, pepper)
+
+
+def test_the_pepper_lies_beside_the_file_or_where_the_machine_keeps_it(tmp_path: Path) -> None:
+    named = {"NEXUSFLOW_PEPPER_FILE": "/run/secrets/pepper"}
+    postgres = DatabaseAt(kind="postgres")
+    assert pepper_path(DatabaseAt(path="data/store.db"), tmp_path, named) == tmp_path / "data" / "pepper"
+    assert pepper_path(postgres, tmp_path, {}) == tmp_path / ".nexusflow" / "pepper"
+    assert pepper_path(postgres, tmp_path, named) == Path("/run/secrets/pepper")

@@ -17,8 +17,12 @@ ROWS = [
     (Kind.CONTEXT, 400, "invalid_request_error", "context_length_exceeded"),
     (Kind.CONTENT, 400, "invalid_request_error", "content_policy_violation"),
     (Kind.AUTH, 401, "invalid_request_error", "invalid_api_key"),
+    (Kind.FUNDS, 403, "invalid_request_error", "insufficient_quota"),
+    (Kind.INFLIGHT, 429, "requests", "inflight_budget_exhausted"),
     (Kind.PERMISSION, 403, "permission_error", "model_not_allowed"),
     (Kind.MODEL, 404, "invalid_request_error", "model_not_found"),
+    (Kind.CONFLICT, 409, "invalid_request_error", "idempotency_in_progress"),
+    (Kind.REUSE, 422, "invalid_request_error", "idempotency_key_reused"),
     (Kind.CLIENT_TIMEOUT, 408, "invalid_request_error", "request_timeout"),
     (Kind.SIZE, 413, "invalid_request_error", "request_too_large"),
     (Kind.ENCODING, 415, "invalid_request_error", "unsupported_encoding"),
@@ -29,6 +33,7 @@ ROWS = [
     (Kind.DRAIN, 503, "server_error", "draining"),
     (Kind.STORE, 503, "server_error", "store_unavailable"),
     (Kind.TIMEOUT, 504, "server_error", "upstream_timeout"),
+    (Kind.UNKNOWN, 502, "server_error", "outcome_unknown"),
 ]
 SECRETS = ("sk-live-abc123456", "https://internal.example/v1")
 
@@ -48,6 +53,29 @@ def test_the_table(kind: Kind, status: int, type_: str, code: str) -> None:
 
 def test_every_kind_has_a_row() -> None:
     assert set(errors.TABLE) == set(Kind)
+
+
+def test_L53_the_status_of_an_empty_balance_can_be_changed() -> None:
+    assert errors.status(Problem(kind=Kind.FUNDS, message="m", status=402)) == 402
+
+
+@pytest.mark.parametrize(
+    ("kind", "wait", "again"),
+    [
+        (Kind.FUNDS, None, False),
+        (Kind.INFLIGHT, 1, None),
+        (Kind.CONFLICT, 2, None),
+        (Kind.REUSE, None, None),
+        (Kind.UNKNOWN, None, False),
+        (Kind.RATE, None, None),
+    ],
+)
+def test_the_kind_alone_tells_whether_and_when_to_try_again(kind: Kind, wait: int | None, again: bool | None) -> None:
+    """Clients sleep and stop by these two, so nobody who raises such a problem may forget them."""
+    problem = Problem(kind=kind, message="m")
+    assert (problem.retry_after, problem.should_retry) == (wait, again)
+    given = Problem(kind=kind, message="m", retry_after=4, should_retry=True)
+    assert (given.retry_after, given.should_retry) == (4, True)
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,14 @@
-"""A table of responses in a file of its own."""
+"""A table of responses in a database of its own, of either kind."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from nexusflow.responses.table import ResponseTable
-from nexusflow.store import open_database
+from tests.support.stores import Store
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> Iterator[ResponseTable]:
-    with open_database(tmp_path / "store" / "nexusflow.db") as database:
+def table(store: Store) -> Iterator[ResponseTable]:
+    with store.open() as database:
         yield ResponseTable(database)

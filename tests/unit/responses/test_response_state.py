@@ -1,7 +1,6 @@
 """Stored responses: conversations continued, read, listed, deleted and forgotten."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +11,9 @@ from nexusflow.protocols.openai_responses import errors, read_request
 from nexusflow.responses import expand, keep
 from nexusflow.responses.model import DAY_MS, Retention
 from nexusflow.responses.table import ResponseTable
-from nexusflow.store import open_database
 from nexusflow.wire import jsonedit
 from nexusflow.wire.jsonedit import Fields
+from tests.support.stores import Store
 
 NOW = 1_800_000_000_000
 MINE, THEIRS = "key_mine", "key_theirs"
@@ -224,8 +223,8 @@ def test_saving_removes_what_has_expired(table: ResponseTable) -> None:
     assert table.expire(NOW + 31 * DAY_MS) == 0
 
 
-def test_a_key_has_bounded_room(tmp_path: Path) -> None:
-    with open_database(tmp_path / "nexusflow.db") as database:
+def test_a_key_has_bounded_room(store: Store) -> None:
+    with store.open() as database:
         table = ResponseTable(database, Retention(key_bytes=1_000, context_bytes=700))
         text = "x" * 200
         for at in range(8):
@@ -241,8 +240,8 @@ def test_a_key_has_bounded_room(tmp_path: Path) -> None:
         assert table.load("resp_huge", MINE, NOW) is None
 
 
-def test_one_conversation_cannot_take_more_than_its_key_has(tmp_path: Path) -> None:
-    with open_database(tmp_path / "nexusflow.db") as database:
+def test_one_conversation_cannot_take_more_than_its_key_has(store: Store) -> None:
+    with store.open() as database:
         table = ResponseTable(database, Retention(key_bytes=2_000, context_bytes=1_500))
         say(table, "resp_root", "x" * 200)
         found = expand.resolve(table, fields(input="y" * 200, previous_response_id="resp_root"), MINE, NOW)
@@ -254,8 +253,8 @@ def test_one_conversation_cannot_take_more_than_its_key_has(tmp_path: Path) -> N
         assert volume <= 2_000
 
 
-def test_a_conversation_that_is_too_large_is_refused(tmp_path: Path) -> None:
-    with open_database(tmp_path / "nexusflow.db") as database:
+def test_a_conversation_that_is_too_large_is_refused(store: Store) -> None:
+    with store.open() as database:
         table = ResponseTable(database, Retention(context_bytes=1_500))
         say(table, "resp_0", "x" * 400)
         say(table, "resp_1", "x" * 400, previous="resp_0")

@@ -172,3 +172,18 @@ def test_tiers_are_echoed_as_they_were_used() -> None:
     tiers = {"auto": "default", "flex": "flex", "fast": "priority"}
     for asked, used in tiers.items():
         assert Simulated().chat({"messages": [USER]}, service_tier=asked).json["service_tier"] == used
+
+
+def test_what_frameworks_add_to_messages_changes_nothing() -> None:
+    """The official SDK's `parsed_arguments`, LiteLLM's `provider_specific_fields`, Strands' `format` of an image."""
+    call = called("a")
+    call["tool_calls"][0]["function"]["parsed_arguments"] = {}
+    call |= {"parsed": None, "provider_specific_fields": {"refusal": None}}
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA==", "format": "image/png"}}
+    body = {"messages": [{"role": "user", "content": [image]}, call, answered("a")]}
+    assert Simulated().chat(body).json["choices"][0]["message"]["content"] == "[simulated] The tool answered: y"
+
+
+def test_no_tools_are_as_none() -> None:
+    """Strands and Xcode always send the list."""
+    assert Simulated().chat({"messages": [USER], "tools": []}).status == 200

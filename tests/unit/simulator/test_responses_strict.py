@@ -206,3 +206,9 @@ def test_a_bound_makes_a_response_incomplete() -> None:
     assert events[-1]["type"] == "response.incomplete"
     assert events[-1]["response"]["incomplete_details"] == {"reason": "max_output_tokens"}
     assert events[-1]["response"]["output"][0]["status"] == "incomplete"
+
+
+@pytest.mark.parametrize("reasoning", [None, {}, {"effort": None, "summary": None}])
+def test_no_reasoning_is_asked_of_any_model(reasoning: Any) -> None:
+    """What frameworks send, and what a response repeats, where nothing was asked for."""
+    assert Simulated().respond({"input": "x", "reasoning": reasoning}).status == 200

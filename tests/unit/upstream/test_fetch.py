@@ -289,7 +289,7 @@ class TestAddresses:
     def test_SEC21_no_spelling_of_a_private_host_is_connected_to(self, host: str, dialled: list[str]) -> None:
         for scheme in ("http", "https"):
             with pytest.raises(NotFetched, match=GENERIC):
-                asyncio.run(Fetcher().fetch(f"{scheme}://{host}/"))
+                asyncio.run(Fetcher(http=True).fetch(f"{scheme}://{host}/"))
         assert dialled == []
 
     def test_SEC21_one_private_address_among_the_public_refuses_all(
@@ -297,7 +297,7 @@ class TestAddresses:
     ) -> None:
         names(monkeypatch, ["93.184.216.34", "10.0.0.1"])
         with pytest.raises(NotFetched, match=GENERIC):
-            asyncio.run(Fetcher().fetch("http://x.example/"))
+            asyncio.run(Fetcher(http=True).fetch("http://x.example/"))
         assert dialled == []
 
     def test_SEC21_a_name_that_changes_its_mind_is_asked_once(
@@ -305,7 +305,7 @@ class TestAddresses:
     ) -> None:
         left = names(monkeypatch, ["93.184.216.34"], ["127.0.0.1"])
         with pytest.raises(NotFetched, match=GENERIC):
-            asyncio.run(Fetcher().fetch("http://x.example/"))
+            asyncio.run(Fetcher(http=True).fetch("http://x.example/"))
         assert dialled == ["93.184.216.34"]
         assert next(left) == ["127.0.0.1"]
 
@@ -314,7 +314,7 @@ class TestAddresses:
     ) -> None:
         names(monkeypatch, ["2606:4700::1111", "93.184.216.34"])
         with pytest.raises(NotFetched, match=GENERIC):
-            asyncio.run(Fetcher().fetch("http://x.example/"))
+            asyncio.run(Fetcher(http=True).fetch("http://x.example/"))
         assert dialled == ["2606:4700::1111", "93.184.216.34"]
 
     def test_SEC21_an_address_of_this_machine_is_not_used_even_if_it_is_public(
@@ -325,7 +325,7 @@ class TestAddresses:
 
         async def use(at: str) -> None:
             monkeypatch.setattr(fetch, "PORTS", {"http": int(at.rpartition(":")[2])})
-            await Fetcher().fetch(f"http://{at}/")
+            await Fetcher(http=True).fetch(f"http://{at}/")
 
         with pytest.raises(NotFetched, match=GENERIC):
             server.run(use)
@@ -343,7 +343,7 @@ class TestAddresses:
 
         monkeypatch.setattr(socket, "getaddrinfo", unknown)
         with pytest.raises(NotFetched, match=GENERIC):
-            asyncio.run(Fetcher().fetch("http://x.example/"))
+            asyncio.run(Fetcher(http=True).fetch("http://x.example/"))
 
 
 class TestUrls:
@@ -364,7 +364,7 @@ class TestUrls:
     ) -> None:
         names(monkeypatch)  # a look-up would fail the test
         with pytest.raises(NotFetched):
-            asyncio.run(Fetcher().fetch(url))
+            asyncio.run(Fetcher(http=True).fetch(url))
         assert dialled == []
 
     @given(st.text() | st.text().map("http://".__add__) | st.text().map("https://127.0.0.1".__add__))
@@ -376,6 +376,22 @@ class TestUrls:
         assert parts.scheme in ("http", "https")
         assert parts.hostname
         assert parts.username is None
+
+    def test_SEC20_plain_http_is_only_fetched_where_the_operator_says_so(
+        self, monkeypatch: pytest.MonkeyPatch, dialled: list[str]
+    ) -> None:
+        names(monkeypatch, ["93.184.216.34"])
+        with pytest.raises(NotFetched, match="must be https"):
+            asyncio.run(Fetcher().fetch("http://x.example/"))
+        assert dialled == []
+        with pytest.raises(NotFetched, match=GENERIC):
+            asyncio.run(Fetcher(http=True).fetch("http://x.example/"))
+        assert dialled == ["93.184.216.34"]
+
+    def test_an_ipv6_server_is_allowed_in_brackets(self, dialled: list[str]) -> None:
+        with pytest.raises(NotFetched, match=GENERIC):
+            asyncio.run(Fetcher(frozenset(("[::1]:9000",))).fetch("http://[::1]:9000/"))
+        assert dialled == ["::1"]
 
     def test_an_allowed_pair_allows_neither_another_port_nor_another_host(self, dialled: list[str]) -> None:
         fetcher = Fetcher(frozenset(("127.0.0.1:8001",)))

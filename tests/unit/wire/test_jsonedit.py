@@ -121,6 +121,35 @@ def test_C12_C13_C16_invalid_texts(body: bytes) -> None:
     assert len(str(caught.value)) < 100, "the message never quotes the body"
 
 
+def _nested(depth: int, shape: str) -> bytes:
+    """An object of `depth` levels, of lists, of objects or of both in turn."""
+    opened = [b'{"k":' if shape == "objects" or (shape == "both" and at % 2) else b"[" for at in range(depth - 1)]
+    closed = [b"]" if mark == b"[" else b"}" for mark in reversed(opened)]
+    return b'{"a":' + b"".join(opened) + b"null" + b"".join(closed) + b"}"
+
+
+@pytest.mark.parametrize("shape", ["lists", "objects", "both"])
+def test_C12_depth_is_bounded_exactly(shape: str) -> None:
+    jsonedit.split(_nested(jsonedit.MAX_DEPTH, shape))
+    with pytest.raises(jsonedit.InvalidJSON, match="too deeply"):
+        jsonedit.split(_nested(jsonedit.MAX_DEPTH + 1, shape))
+
+
+@pytest.mark.parametrize(
+    "text", [b"[" * 2000, b'[\\"' * 2000, b"[" * 600 + b"\\\\", b'\\\\\\"[' * 700, b"\\n[" * 600, b"]" * 2000]
+)
+def test_C12_brackets_in_strings_are_no_depth(text: bytes) -> None:
+    deep = _nested(jsonedit.MAX_DEPTH, "both")[1:-1]
+    around = b'{"before":"' + text + b'",%b,"after":["' + text + b'"]}'
+    jsonedit.split(around % deep)
+    with pytest.raises(jsonedit.InvalidJSON, match="too deeply"):
+        jsonedit.split(around % _nested(jsonedit.MAX_DEPTH + 1, "both")[1:-1])
+
+
+def test_C12_many_shallow_values_are_not_deep() -> None:
+    jsonedit.split(b'{"a":[' + b",".join([b'{"b":["c",{}]}'] * 3000) + b"]}")
+
+
 @given(TEXT)
 def test_text_and_back(value: str) -> None:
     assert json.loads(bytes(jsonedit.text(value))) == value

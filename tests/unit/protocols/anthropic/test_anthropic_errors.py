@@ -16,9 +16,13 @@ CLASSES = {
     Kind.CONTEXT: (400, anthropic.BadRequestError, "invalid_request_error"),
     Kind.CONTENT: (400, anthropic.BadRequestError, "invalid_request_error"),
     Kind.AUTH: (401, anthropic.AuthenticationError, "authentication_error"),
+    Kind.FUNDS: (403, anthropic.PermissionDeniedError, "billing_error"),
+    Kind.INFLIGHT: (429, anthropic.RateLimitError, "rate_limit_error"),
     Kind.PERMISSION: (403, anthropic.PermissionDeniedError, "permission_error"),
     Kind.MODEL: (404, anthropic.NotFoundError, "not_found_error"),
     Kind.ROUTE: (404, anthropic.NotFoundError, "not_found_error"),
+    Kind.CONFLICT: (409, anthropic.ConflictError, "conflict_error"),
+    Kind.REUSE: (422, anthropic.UnprocessableEntityError, "invalid_request_error"),
     Kind.SIZE: (413, anthropic.APIStatusError, "request_too_large"),
     Kind.RATE: (429, anthropic.RateLimitError, "rate_limit_error"),
     Kind.INTERNAL: (500, anthropic.InternalServerError, "api_error"),
@@ -28,6 +32,7 @@ CLASSES = {
     Kind.DRAIN: (529, anthropic.APIStatusError, "overloaded_error"),
     Kind.STORE: (503, anthropic.APIStatusError, "api_error"),
     Kind.TIMEOUT: (504, anthropic.APIStatusError, "timeout_error"),
+    Kind.UNKNOWN: (502, anthropic.InternalServerError, "api_error"),
 }
 
 

@@ -268,6 +268,33 @@ def test_T99_a_budget_fits_below_max_tokens_or_goes() -> None:
     assert "thinking" not in body(1000)[0]
 
 
+@pytest.mark.parametrize(
+    ("flags", "wanted", "budget", "max_tokens"),
+    [
+        ({"default_max_tokens": 8192, "max_output_tokens": 64_000}, Reasoning(effort="high"), 24_576, 32_768),
+        ({"default_max_tokens": 4096, "max_output_tokens": 64_000}, Reasoning(budget=10_000), 10_000, 14_096),
+        ({"max_output_tokens": 64_000}, Reasoning(budget=10_000), 10_000, 64_000),
+        ({"max_output_tokens": 64_000}, Reasoning(effort="max"), 55_808, 64_000),
+        ({"default_max_tokens": 8192, "max_output_tokens": 32_000}, Reasoning(budget=32_000), 23_808, 32_000),
+        ({"max_output_tokens": 8192}, Reasoning(effort="medium"), 4096, 8192),
+        ({}, Reasoning(effort="medium"), 8192, 16_384),
+        ({}, Reasoning(effort="max"), 23_808, 32_000),
+    ],
+)
+def test_T99_a_limit_of_our_own_leaves_room_for_an_answer_behind_the_budget(
+    flags: dict[str, Any], wanted: Reasoning, budget: int, max_tokens: int
+) -> None:
+    body = written(chat(reasoning=wanted), reasoning=BUDGET, **flags)
+    assert body["thinking"] == {"type": "enabled", "budget_tokens": budget}
+    assert body["max_tokens"] == max_tokens
+
+
+def test_a_limit_of_our_own_is_not_raised_for_thinking_that_is_left_out() -> None:
+    more: dict[str, Any] = {"tools": (F,), "tool_choice": ToolChoice(mode="required")}
+    body = written(chat(reasoning=Reasoning(budget=10_000), **more), reasoning=BUDGET, default_max_tokens=8192)
+    assert body["max_tokens"] == 8192
+
+
 def test_T74_legacy_thinking_rules_out_some_sampling() -> None:
     flags = {"reasoning": BUDGET, "top_k": True}
     wanted = Reasoning(budget=2000)

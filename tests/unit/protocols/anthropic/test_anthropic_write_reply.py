@@ -230,6 +230,12 @@ def test_T89_a_signature_that_comes_at_the_end_of_a_text() -> None:
     assert call.turns[0].parts == (Text(text="A", signature=GEMINI),)
 
 
+def test_a_text_that_is_known_by_its_words_is_the_last_block() -> None:
+    events = spelled((Text(text="A"),))
+    events[3] = PartEnded(0, signature=GEMINI, said="A")
+    assert [block["type"] for block in accumulated(stream(*events)).to_dict()["content"]] == ["text"]
+
+
 def test_T92_redacted_thinking_rides_sealed() -> None:
     state = Opaque("openai/responses", "gpt", "gAAAA")
     (block,) = both(Thinking(text="", redacted=True, signature=state))["content"]

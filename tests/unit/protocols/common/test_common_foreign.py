@@ -27,12 +27,12 @@ def lost(told: ChatCall, target: Origin) -> str:
 
 
 def test_T76_every_place_is_named_as_the_caller_wrote_it() -> None:
-    unknown = Unknown(origin=CLAUDE, type="server_tool_use", raw=Raw(b"{}"))
+    unknown, other = (Unknown(origin=CLAUDE, type="server_tool_use", raw=Raw(b"{}")) for _ in range(2))
     result = ToolResult(call_id="a", content=(Text(text="a"), Text(text="b", ext=ONE), unknown), ext=ONE)
     told = call(
         CLAUDE,
         Turn(role="user", parts=(Text(text="a", ext=ONE), result), path="messages[0]"),
-        Turn(role="assistant", parts=(unknown,), path="messages[1]", ext=ONE),
+        Turn(role="assistant", parts=(other,), path="messages[1]", ext=ONE),
         ext={"context_management": Raw(b'{"edits":[1]}')},
         tools=(
             Tool(name="f", path="tools[0]", ext=ONE),

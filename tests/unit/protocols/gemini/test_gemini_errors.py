@@ -37,6 +37,26 @@ def test_T105_a_named_field_a_wait_and_an_id_are_details_of_their_own() -> None:
     assert "RetryInfo" not in found
 
 
+@pytest.mark.parametrize(
+    ("kind", "status", "word", "reason", "wait"),
+    [
+        (Kind.FUNDS, 403, "PERMISSION_DENIED", "INSUFFICIENT_QUOTA", None),
+        (Kind.INFLIGHT, 429, "RESOURCE_EXHAUSTED", "INFLIGHT_BUDGET_EXHAUSTED", "1s"),
+        (Kind.CONFLICT, 409, "ABORTED", "IDEMPOTENCY_IN_PROGRESS", "2s"),
+        (Kind.REUSE, 422, "INVALID_ARGUMENT", "IDEMPOTENCY_KEY_REUSED", None),
+        (Kind.UNKNOWN, 502, "UNKNOWN", "OUTCOME_UNKNOWN", None),
+    ],
+)
+def test_L53_problems_of_money_and_repetition(
+    kind: Kind, status: int, word: str, reason: str, wait: str | None
+) -> None:
+    error = told(Problem(kind=kind, message="No."))
+    assert (error["code"], error["status"]) == (status, word)
+    found = details(error)
+    assert found["ErrorInfo"]["reason"] == reason
+    assert found.get("RetryInfo", {}).get("retryDelay") == wait
+
+
 def test_a_bad_key_is_a_401_with_googles_own_reason() -> None:
     error = told(Problem(kind=Kind.AUTH, message="No.", code="missing_key"))
     assert (error["code"], error["status"]) == (401, "UNAUTHENTICATED")

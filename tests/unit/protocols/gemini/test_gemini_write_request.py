@@ -187,9 +187,9 @@ def test_media_by_data_address_or_file(source: Any, part: Any) -> None:
 
 def test_media_that_the_model_does_not_take_are_refused() -> None:
     page = Media(kind="file", source=Url("https://x.example/a.pdf"))
-    assert refusal(chat(turn("user", page)), image_url=False).param == "messages[0]"
+    assert refusal(chat(turn("user", page)), image_url=False).param == "messages[0].content[0].file.file_data"
     foreign = Media(kind="image", source=FileRef("file-1", "openai/responses"))
-    assert refusal(chat(turn("user", foreign))).param == "messages[0]"
+    assert refusal(chat(turn("user", foreign))).param == "messages[0].content[0].image_url.url"
     sound = Media(kind="audio", source=Data("audio/wav", "AA=="))
     assert refusal(chat(turn("user", sound)), input=("text",)).code == "unsupported_content"
 
@@ -198,7 +198,7 @@ def test_detail_is_a_resolution_for_those_that_take_it() -> None:
     image = Media(kind="image", source=Data("image/png", "AA=="), detail="low")
     (part,) = written(chat(turn("user", image)), reasoning=LEVELS)["contents"][0]["parts"]
     assert part["mediaResolution"] == {"level": "MEDIA_RESOLUTION_LOW"}
-    assert lost(chat(turn("user", image)), reasoning=BUDGET) == {("dropped", "messages[0].detail")}
+    assert lost(chat(turn("user", image)), reasoning=BUDGET) == {("dropped", "messages[0].content[0].image_url.detail")}
 
 
 def test_a_text_document_is_text_under_its_title() -> None:
@@ -363,6 +363,16 @@ def test_T84_forms_of_the_answer() -> None:
     assert "generationConfig" not in written(chat(format=OutputFormat(kind="text")))
     for form in ("none", "json_object"):
         assert refusal(chat(format=wanted), structured_output=form).param == "format"
+
+
+def test_no_form_where_a_function_has_to_be_called() -> None:
+    """Models before Gemini 3 refuse both at once, and nothing is lost: only the call can come (Instructor asks so)."""
+    wanted = OutputFormat(kind="json_schema", schema=SCHEMA, path="response_format")
+    forced = chat(format=wanted, tools=(TOOL,), tool_choice=ToolChoice(mode="required", names=("f",)))
+    assert "generationConfig" not in written(forced)
+    assert not lost(forced)
+    free = written(chat(format=wanted, tools=(TOOL,), tool_choice=ToolChoice(mode="auto")))
+    assert free["generationConfig"]["responseMimeType"] == "application/json"
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,32 @@ def test_text_calls_and_usage_are_read() -> None:
     assert (found.usage.total, found.usage.tier) == (7, "flex")
 
 
+@pytest.mark.parametrize("finish", ["stop", "length", "content_filter", "tool_calls", "eos", "odd", None])
+@pytest.mark.parametrize("stop", [None, "END", 7])
+def test_a_plain_text_means_the_same_read_in_one_go_and_part_by_part(finish: str | None, stop: object) -> None:
+    """An empty list of calls says nothing, but sends the answer the long way."""
+    messages: tuple[dict[str, Any], ...] = ({"content": "hi"}, {"content": "hi", "tool_calls": []})
+    found = [
+        json.dumps({"choices": [{"message": message, "finish_reason": finish, "stop_reason": stop}]})
+        for message in messages
+    ]
+    short, long = (read_reply.read(body.encode(), destination()).candidates for body in found)
+    assert short == long
+    assert short[0].parts == (Text(text="hi"),)
+
+
+@pytest.mark.parametrize("place", ["usage", "choice", "groq"])
+def test_T49_usage_is_found_where_it_stands(place: str) -> None:
+    counts = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+    choice = {"message": {"content": "hi"}, **({"usage": counts} if place == "choice" else {})}
+    top: dict[str, Any] = {"usage": counts if place == "usage" else {"prompt_tokens": 0, "total_tokens": 0}}
+    if place == "groq":
+        top["x_groq"] = {"usage": counts}
+    reply = read_reply.read(json.dumps({"choices": [choice], **top}).encode(), destination())
+    assert reply.usage is not None
+    assert (reply.usage.total_input, reply.usage.total_output) == (3, 4)
+
+
 def test_T31_calls_make_the_finish_tools() -> None:
     call = {"id": "a", "function": {"name": "f", "arguments": ""}}
     assert replied({"content": None, "tool_calls": [call]}).candidates[0].finish.reason == "tools"

@@ -122,7 +122,7 @@ def test_T67_two_objects_are_not_one(call: Calls, to: To) -> None:
     turns = history(ToolResult(call_id="a", content=()), ToolResult(call_id="b", content=()))
     broken = Turn(role="assistant", parts=(ToolCall(id="a", name="f", arguments='{"a":1}{"b":2}'),), path="messages[1]")
     answer = Turn(role="user", parts=(ToolResult(call_id="a", content=()),), path="messages[2]")
-    assert refused(call(turns[0], broken, answer), to()) == "messages[1].content[0]"
+    assert refused(call(turns[0], broken, answer), to()) == "messages[1].tool_calls[0].function.arguments"
 
 
 def test_T94_only_state_of_its_own_goes_back(call: Calls, to: To) -> None:
@@ -323,12 +323,14 @@ def test_media(call: Calls, to: To) -> None:
     ],
 )
 def test_media_that_has_no_place(part: Media, call: Calls, to: To) -> None:
-    assert refused(call(Turn(role="user", parts=(part,), path="m")), to()) == "m.content[0]"
+    assert refused(call(Turn(role="user", parts=(part,), path="m")), to()).startswith("m.content[0].")
 
 
 def test_media_that_the_model_does_not_take(call: Calls, to: To) -> None:
     image = Media(kind="image", source=Url("https://x/i.png"))
-    assert refused(call(Turn(role="user", parts=(image,), path="m")), to(input=("text",))) == "m.content[0]"
+    assert (
+        refused(call(Turn(role="user", parts=(image,), path="m")), to(input=("text",))) == "m.content[0].image_url.url"
+    )
     picture = Media(kind="image", source=Data("image/png", "AAAA"))
     turns = (USER, Turn(role="assistant", parts=(picture,), path="messages[1]"), USER)
     assert refused(call(*turns), to()) == "messages[1].content[0]"

@@ -1,0 +1,118 @@
+"""Where calls get their bills: who may call, who pays, and whether the money is there."""
+
+import time
+from dataclasses import dataclass
+
+import msgspec
+
+from nexusflow.accounts.directory import Directory
+from nexusflow.flow.admit import permit
+from nexusflow.flow.bill import Bill
+from nexusflow.flow.client import ClientStream
+from nexusflow.flow.estimate import size_of
+from nexusflow.flow.exchange import PROGRESS_SECONDS, Exchange
+from nexusflow.flow.once import Once, fingerprint
+from nexusflow.flow.served import ServedLane
+from nexusflow.ir.account import Payer
+from nexusflow.ir.errors import Kind, RequestRefused
+from nexusflow.ir.plan import Model
+from nexusflow.keys.model import Key
+from nexusflow.ledger import idempotency
+from nexusflow.ledger.leases import Hold
+from nexusflow.ledger.ledger import Ledger
+from nexusflow.pricing import bound
+from nexusflow.protocols.common.demand import Demand
+from nexusflow.store import Database
+from nexusflow.store.thread import StoreThread
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One call that wants to be served."""
+
+    key: Key
+    address: str | None
+    model: Model
+    lane: ServedLane
+    protocol: str
+    endpoint: str
+    body: bytes
+    demand: Demand
+    stream: bool
+    name: str | None = None
+    """Its `Idempotency-Key`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What billing needs of the worker (`ledger`, `directory`) and of the artifact. `plan` is the plan's digest."""
+
+    ledger: Ledger
+    directory: Directory
+    plan: str
+    default_output: int
+    funds_status: int
+    drains: set[Exchange]
+    books: StoreThread[Database]
+
+    async def reserve(self, order: Order, exchange: Exchange, client: ClientStream) -> Bill:
+        """A bill whose money is set aside.
+
+        Raises `RequestRefused`: not allowed, suspended, no funds, no ledger; and `Replayed` for a call made before.
+        """
+        model, lane = order.model, order.lane
+        permit(order.key, model.id, order.protocol, order.endpoint, order.address)
+        now_ms = time.time_ns() // 1_000_000
+        payer = self.directory.payer(order.key, model.id, order.demand.user, now_ms)
+        size = size_of(order.body, order.demand, model, self.default_output)
+        amount = 0
+        if lane.price is not None:
+            amount = bound(lane.price, now_ms, input_tokens=size.input, output_tokens=size.output, answers=size.answers)
+        once = self._once(order, payer, exchange.request_id, now_ms) if order.name is not None else None
+        hold = await self._hold(payer, amount, once)
+        bill = Bill(
+            ledger=self.ledger,
+            exchange=exchange,
+            client=client,
+            drains=self.drains,
+            once=once,
+            payer=payer,
+            lane=lane,
+            protocol=order.protocol,
+            model=model,
+            body=order.body,
+            plan=self.plan,
+            stream=order.stream,
+            size=size,
+            hold=hold,
+            now_ms=now_ms,
+            begun=time.monotonic(),
+        )
+        exchange.dispatch = bill.dispatch
+        if once is not None:
+            client.copy = []
+        if order.stream:
+            exchange.outlive = bill.outlive
+            exchange.progress = bill.note_progress
+            exchange.progress_at = bill.begun + PROGRESS_SECONDS
+        return bill
+
+    async def _hold(self, payer: Payer, amount: int, once: Once | None) -> Hold:
+        try:
+            return await self.ledger.reserve(payer, amount, once.begin if once is not None else None)
+        except RequestRefused as refused:
+            if refused.problem.kind is not Kind.FUNDS:
+                raise
+            raise RequestRefused(msgspec.structs.replace(refused.problem, status=self.funds_status)) from None
+
+    def _once(self, order: Order, payer: Payer, request: str, now_ms: int) -> Once:
+        route = f"{order.protocol} {order.endpoint}"
+        return Once(
+            books=self.books,
+            scope=idempotency.scope_of(payer.org, route),
+            name=order.name or "",
+            fingerprint=fingerprint(route, order.body),
+            request=request,
+            worker=self.ledger.worker,
+            now_ms=now_ms,
+        )

@@ -1,0 +1,18 @@
+"""Prices applied: what a call costs, what is set aside for it, and whether a usage report can be true. Pure."""
+
+from nexusflow.pricing.cost import NOTHING, Cost, Unpriceable, cost_of, rates_for
+from nexusflow.pricing.hold import bound
+from nexusflow.pricing.ident import canonical, price_id
+from nexusflow.pricing.plausible import implausible
+
+__all__ = [
+    "NOTHING",
+    "Cost",
+    "Unpriceable",
+    "bound",
+    "canonical",
+    "cost_of",
+    "implausible",
+    "price_id",
+    "rates_for",
+]
