@@ -176,9 +176,8 @@ class Bill:
 
     def _evidence(self, server_error: bool = False) -> Evidence:
         used = self.exchange.used()
-        said = self._generated()
         most_input, most_output = most(used, self.size, self.body, self.model) if used is not None else (0, 0)
-        return Evidence(used, self.size.input, said, most_input, most_output, server_error)
+        return Evidence(used, self.size.input, self._generated, most_input, most_output, server_error)
 
     def _generated(self) -> int:
         return self.heard.tokens() if self.heard is not None else output_tokens(self.said)

@@ -4,7 +4,7 @@ The customer pays at most once for a request, however many attempts were made (B
 a paying customer is absorbed, by reason.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -44,11 +44,11 @@ class Terms:
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What is known of a call's usage in tokens. `input` and `output` are local estimates, of the request and of what
-    was generated; `most_*` is what a report may say at most to be believed."""
+    was generated; the latter is only made when it is asked for. `most_*` is what a report may say to be believed."""
 
     usage: Usage | None
     input: int
-    output: int
+    output: Callable[[], int]
     most_input: int
     most_output: int
     server_error: bool = False
@@ -105,14 +105,14 @@ def _measured(outcome: Outcome, evidence: Evidence) -> tuple[Usage, Basis, str |
     if outcome is Outcome.DONE:
         return found, "estimated" if found.source == "estimated" else "reported", None
     # Cut off: of the output whichever says more counts, the last report or the text that went out.
-    missing = evidence.output - found.total_output
+    missing = evidence.output() - found.total_output
     if missing > 0:
         found = msgspec.structs.replace(found, output_text=(found.output_text or 0) + missing)
     return found, "estimated" if found.source == "estimated" else "partial", None
 
 
 def _estimate(evidence: Evidence) -> Usage:
-    return Usage(input_text=evidence.input, output_text=evidence.output, source="estimated")
+    return Usage(input_text=evidence.input, output_text=evidence.output(), source="estimated")
 
 
 def _void(terms: Terms, usage: Usage, reason: str, absorbed: int, paid: Sequence[Entry]) -> Settlement:

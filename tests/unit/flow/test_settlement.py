@@ -29,11 +29,21 @@ def terms(price: Price | None = PRICE, billing: Billing | None = None) -> Terms:
 
 
 def evidence(usage: Usage | None, *, output: int = 0, server_error: bool = False) -> Evidence:
-    return Evidence(usage, 900, output, 14_000, 50_000, server_error)
+    return Evidence(usage, 900, lambda: output, 14_000, 50_000, server_error)
 
 
 def kinds(done: Settlement) -> dict[str, int]:
     return {entry.kind: entry.amount for entry in done.entries}
+
+
+def test_nothing_is_counted_where_the_provider_has_counted() -> None:
+    """Counting a stream's text again costs more than forwarding it."""
+
+    def count() -> int:
+        raise AssertionError("counted")
+
+    done = settle(Outcome.DONE, terms(), Evidence(REPORTED, 900, count, 14_000, 50_000))
+    assert done.amount == AMOUNT
 
 
 def test_I11_customer_pays_the_markup_and_the_provider_gets_its_price() -> None:
