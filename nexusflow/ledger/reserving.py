@@ -91,13 +91,16 @@ class Reservations:
             raise DatabaseAway("The database did not answer a moment ago.", "")
         key = (payer.org, payer.bounds)
         running = self._running.get(key)
-        if running is None:
+        # A question that is answered but not yet forgotten would be "answered" again at once, for ever: who arrives in
+        # that turn of the loop never lets it turn on.
+        if running is None or running.done():
             running = self._running[key] = asyncio.ensure_future(self._grant(payer, amount))
             running.add_done_callback(lambda task: self._granted(key, task))
         return await asyncio.shield(running)
 
     def _granted(self, key: tuple[str, tuple[Bound, ...]], task: "asyncio.Task[_Denied | None]") -> None:
-        del self._running[key]
+        if self._running.get(key) is task:
+            del self._running[key]
         if not task.cancelled():
             task.exception()  # everybody who waited for it may have left
 
