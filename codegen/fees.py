@@ -15,7 +15,6 @@ STANDARD_TIERS = ("auto", "default", "standard", "standard_only", "unspecified")
 BEST_OF = "best_of"
 SEARCH_PARAMETERS = ("enable_search", "plugins", "search_parameters")
 """What providers that speak Chat call a search of the web; no rule of the protocol knows them."""
-SEARCH_OPTIONS = "web_search_options"
 GOOGLE = "google/generate-content"
 FAST = "fast"
 _RATES = {"web_search": "per_web_search", "web_fetch": "per_web_fetch", "maps": "per_maps"}
@@ -51,6 +50,21 @@ def unpriced(document: spec.Spec, model: spec.Model, protocol: Protocol) -> tupl
         kinds += () if model.capabilities.code_execution else ("code_execution",)
         kinds += _WITHOUT_RATE
     return tuple(kinds)
+
+
+def unpriced_search(document: spec.Spec, model: spec.Model, price: spec.Price) -> str | None:
+    """The rate that a list of `model` lacks for searches of the web at some provider of it; None when it lacks none."""
+    for lane in model.lanes:
+        protocol = document.providers[lane.provider].protocol if lane.provider in document.providers else ""
+        if not covers(price, "web_search", protocol):
+            return (_GOOGLE_RATES if protocol == GOOGLE else _RATES)["web_search"]
+    return None
+
+
+def unpriced_tiers(model: spec.Model, price: spec.Price) -> tuple[str, ...]:
+    """The service tiers that requests to `model` may ask for and that a list of it has no prices for."""
+    asked = model.capabilities.service_tiers or ()
+    return tuple(tier for tier in asked if tier not in STANDARD_TIERS and tier not in price.tiers)
 
 
 def tiers(model: spec.Model) -> tuple[str, ...] | None:

@@ -65,7 +65,7 @@ def resolve(price: spec.Price, changes: Sequence[spec.PriceChange] = ()) -> Pric
             for step in sorted(price.above or (), key=lambda step: step.input_tokens)
         ),
         tiers=tuple(
-            TierRates(tier, _rates({**base, **_amounts(rates)})) for tier, rates in sorted(price.tiers.items())
+            TierRates(tier.lower(), _rates({**base, **_amounts(rates)})) for tier, rates in sorted(price.tiers.items())
         ),
         video=tuple(
             VideoRate(rate.resolution.upper(), rate.audio, nano(rate.per_second)) for rate in price.video_seconds or ()
@@ -81,7 +81,9 @@ def _amounts(rates: spec.Price | spec.Rates) -> dict[str, int]:
     return {name: nano(text) for name in CLASSES if (text := getattr(rates, name)) is not None}
 
 
-def _rates(amounts: dict[str, int]) -> Rates:
+def _rates(written: dict[str, int]) -> Rates:
+    """Every class filled in: what an exception changes also changes for the classes that follow it by fallback."""
+    amounts = dict(written)
     for name, neighbour in FALLBACKS:
         if name not in amounts and neighbour in amounts:
             amounts[name] = amounts[neighbour]

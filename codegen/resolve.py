@@ -157,14 +157,14 @@ def _shape(document: spec.Spec, model: spec.Model, protocol: Protocol) -> Reques
 
 
 def _unpriced(document: spec.Spec, model: spec.Model, surfaces: tuple[Protocol, ...]) -> dict[str, tuple[str, ...]]:
-    """Of each client protocol that some provider of the model speaks: the kinds of tools that are refused (B-13)."""
+    """Of each client protocol that some provider of a paid model speaks: the kinds of tools that are refused."""
     native = [
         protocol
         for protocol in CONVERSATIONS
         if protocol in surfaces and protocol in model.supported_protocols and _native(document, model, protocol)
     ]
-    found = {protocol: fees.unpriced(document, model, protocol) for protocol in native}
-    return {protocol: kinds for protocol, kinds in found.items() if kinds}
+    paid = fees.tiers(model) is not None
+    return {protocol: fees.unpriced(document, model, protocol) for protocol in native if paid}
 
 
 def _native(document: spec.Spec, model: spec.Model, protocol: Protocol) -> bool:

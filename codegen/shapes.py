@@ -108,9 +108,9 @@ def narrow(model: spec.Model, protocol: Protocol, native: bool, *, unpriced_sear
     if protocol not in BOUNDS:
         return RequestShape(protocol, ())
     rules = _implied(model, native, chat=protocol == "openai/chat-completions")
-    if unpriced_search:
+    if unpriced_search and "web_search_options" not in model.parameters:
         rules["web_search_options"] = FieldRule(name="web_search_options", accept=False)
-    if native and "audio" not in model.output and not model.free:
+    if native and "audio" not in model.output and "audio" not in model.parameters and not model.free:
         rules["audio"] = FieldRule(name="audio", accept=False)
     for name, rule in model.parameters.items():
         if name in KNOWN:

@@ -16,6 +16,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, ControllerRouterHandler
 from msgspec import Struct
 
+from nexusflow.admin import admin_routes
 from nexusflow.endpoints.account import account_routes
 from nexusflow.endpoints.health import health_routes
 from nexusflow.endpoints.surface import Surface
@@ -84,6 +85,7 @@ async def build_app(loaded: Loaded, runtime: Runtime) -> ASGIApp:
                 *loaded.handlers,
                 *health_routes(runtime),
                 *account_routes(runtime, loaded.plan.server),
+                *admin_routes(runtime, loaded.plan.server),
             ],
             openapi_config=None,
             logging_config=None,
@@ -174,6 +176,7 @@ async def _smoke(app: ASGIApp) -> None:
     for method, path, expected in (
         ("POST", "/v1/chat/completions", 401),
         ("GET", "/v1/models", 401),
+        ("GET", "/admin/v1/organisations", 401),
         ("GET", "/healthz", 200),
     ):
         status = await _call(app, method, path)

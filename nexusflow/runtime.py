@@ -182,11 +182,15 @@ def open_runtime(settings: Settings, server: Server) -> Runtime:
     )
 
 
+def journal_folder(settings: Settings, server: Server) -> Path:
+    """Where the journals of this machine's workers lie."""
+    return pepper_path(server.database, settings.root).parent / JOURNAL_FOLDER
+
+
 def _ledger(settings: Settings, server: Server, database: Database) -> Ledger:
     policy = server.billing
-    folder = pepper_path(server.database, settings.root).parent / JOURNAL_FOLDER
     chosen = LedgerSettings(outage_amount=policy.outage_amount, outage_ms=policy.outage_ms)
-    return Ledger(database.another, folder, chosen)
+    return Ledger(database.another, journal_folder(settings, server), chosen)
 
 
 def _open_store(settings: Settings, server: Server) -> tuple[Database, KeyCache]:

@@ -4,13 +4,25 @@ The schema has accepted the document before. Importing this package registers th
 """
 
 from codegen.diagnostics import Diagnostic
-from codegen.lint import limits, names, parameters, prices, protocols, references, routing, secrets, settings, timeouts
+from codegen.lint import (
+    limits,
+    names,
+    parameters,
+    price_lists,
+    prices,
+    protocols,
+    references,
+    routing,
+    secrets,
+    settings,
+    timeouts,
+)
 from codegen.lint.context import Context
 from codegen.rules import LINTS
 from codegen.spec import Spec
 from codegen.tree import Tree
 
-FAMILIES = (references, routing, timeouts, parameters, names, protocols, prices, limits, secrets, settings)
+FAMILIES = (references, routing, timeouts, parameters, names, protocols, prices, price_lists, limits, secrets, settings)
 """The modules that hold rules, in the order of their codes."""
 
 __all__ = ["FAMILIES", "Context", "lint"]

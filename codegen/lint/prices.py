@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 
-from codegen import spec
+from codegen import fees, spec
 from codegen.diagnostics import Diagnostic, Label, Severity
 from codegen.lint.context import Context
 from codegen.prices import CLASSES, nano
@@ -62,7 +62,8 @@ def missing_dimension(context: Context) -> Iterator[Diagnostic]:
 
     ## Why
     A class that is absent costs nothing or what its neighbour costs. For the cache that is a sensible default; for
-    the output of a chat model, the pictures of an image model or the seconds of a video model it is lost money.
+    the output of a chat model, speech, pictures, the seconds of a video model, a search of the web or a dearer service
+    tier it is lost money. What costs nothing is written as "0"; a whole model is marked with `free: true`.
 
     ## Bad
         models:
@@ -74,8 +75,9 @@ def missing_dimension(context: Context) -> Iterator[Diagnostic]:
           gpt:
             price: {input: "1", output: "4"}
     """
-    for name, model, path, price in _lists(context):
-        for missing in _missing(model, price):
+    for name, model, path, price in lists_of(context):
+        searches = (fees.unpriced_search(context.document, model, price),) if model.capabilities.web_search else ()
+        for missing in (*_missing(model, price), *(quoted([rate]) for rate in searches if rate is not None)):
             yield context.report(
                 "NF502",
                 f"the price of model `{name}` lacks {missing}",
@@ -104,7 +106,7 @@ def price_and_free(context: Context) -> Iterator[Diagnostic]:
             free: false
             price: {input: "1", output: "4"}
     """
-    for name, model, path, _ in _lists(context):
+    for name, model, path, _ in lists_of(context):
         if model.free:
             yield context.report(
                 "NF503",
@@ -134,13 +136,13 @@ def suspicious_price(context: Context) -> Iterator[Diagnostic]:
           gpt:
             price: {input: "1", output: "4"}
     """
-    for name, _, path, price in _lists(context):
-        base = _amounts(price)
+    for name, _, path, price in lists_of(context):
+        base = amounts_of(price)
         paid_otherwise = bool(price.video_seconds or price.images) or any(
             amount for field, amount in base.items() if field.startswith("per_")
         )
-        for place, rates in _rates(path, price):
-            written = _amounts(rates)
+        for place, rates in rates_of(path, price):
+            written = amounts_of(rates)
             for field, what, remedy in _suspicions(written, {**base, **written}, paid_otherwise):
                 message = f"`{field}` of model `{name}` {what}"
                 yield context.report("NF504", message, (*place, field), help=(remedy,))
@@ -163,13 +165,7 @@ def impossible_date(context: Context) -> Iterator[Diagnostic]:
           gpt:
             deprecated: {since: 2026-02-28}
     """
-    dates: list[tuple[Path, str]] = []
-    for name, model in context.document.models.items():
-        places: list[tuple[Path, spec.Model | spec.Lane]] = [(("models", name), model)]
-        places += [(("models", name, "lanes", at), lane) for at, lane in enumerate(model.lanes)]
-        for path, place in places:
-            changes = enumerate(place.price_changes or ())
-            dates += [((*path, "price_changes", at, "from"), change.from_) for at, change in changes]
+    dates: list[tuple[Path, str]] = [((*path[:-1], "from"), change.from_) for _, path, change in changes_of(context)]
     for name, model in context.document.models.items():
         if model.deprecated is not None:
             dates.append((("models", name, "deprecated", "since"), model.deprecated.since))
@@ -185,17 +181,38 @@ def impossible_date(context: Context) -> Iterator[Diagnostic]:
             )
 
 
-def _lists(context: Context) -> Iterator[tuple[str, spec.Model, Path, spec.Price]]:
-    """Every price list: the name of its model, the model, its path, the list."""
+Place = tuple[str, Path, spec.Model | spec.Lane]
+"""What may have a price list: the name of its model, its path, the model or lane itself."""
+Change = tuple[str, Path, spec.PriceChange]
+"""The name of a model, the path of a list that follows on a later day, and the whole entry."""
+
+
+def places_of(context: Context) -> Iterator[Place]:
+    """Every model and lane."""
     for name, model in context.document.models.items():
-        if model.price is not None:
-            yield name, model, ("models", name, "price"), model.price
+        yield name, ("models", name), model
         for at, lane in enumerate(model.lanes):
-            if lane.price is not None:
-                yield name, model, ("models", name, "lanes", at, "price"), lane.price
+            yield name, ("models", name, "lanes", at), lane
 
 
-def _rates(path: Path, price: spec.Price) -> Iterator[tuple[Path, spec.Price | spec.Rates]]:
+def changes_of(context: Context) -> Iterator[Change]:
+    """Every price list that follows on a later day."""
+    for name, path, place in places_of(context):
+        for at, change in enumerate(place.price_changes or ()):
+            yield name, (*path, "price_changes", at, "price"), change
+
+
+def lists_of(context: Context) -> Iterator[tuple[str, spec.Model, Path, spec.Price]]:
+    """Every price list: the name of its model, the model, its path, the list."""
+    models = context.document.models
+    for name, path, place in places_of(context):
+        if place.price is not None:
+            yield name, models[name], (*path, "price"), place.price
+    for name, path, change in changes_of(context):
+        yield name, models[name], path, change.price
+
+
+def rates_of(path: Path, price: spec.Price) -> Iterator[tuple[Path, spec.Price | spec.Rates]]:
     """A price list and the lists of exceptions in it."""
     yield path, price
     for at, step in enumerate(price.above or ()):
@@ -204,7 +221,7 @@ def _rates(path: Path, price: spec.Price) -> Iterator[tuple[Path, spec.Price | s
         yield (*path, "tiers", tier), rates
 
 
-def _amounts(rates: spec.Price | spec.Rates) -> dict[str, int]:
+def amounts_of(rates: spec.Price | spec.Rates) -> dict[str, int]:
     return {field: nano(text) for field in CLASSES if (text := getattr(rates, field)) is not None}
 
 
@@ -219,6 +236,10 @@ def _missing(model: spec.Model, price: spec.Price) -> Iterator[str]:
         yield "`per_image`, `images` or `output_image`"
     if "video" in model.output and not price.video_seconds:
         yield "`video_seconds`"
+    if "audio" in model.output and price.output_audio is None and price.per_request is None:
+        yield "`output_audio` or `per_request`"
+    if lacking := [f"tiers.{tier}" for tier in fees.unpriced_tiers(model, price)]:
+        yield quoted(lacking)
 
 
 def _suspicions(written: dict[str, int], merged: dict[str, int], paid_otherwise: bool) -> Iterator[Suspicion]:

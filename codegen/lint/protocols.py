@@ -114,6 +114,7 @@ def protocol_contradicts_model(context: Context) -> Iterator[Diagnostic]:
         models:
           gpt:
             output: [audio]
+            price: {input: "1", output: "4", output_audio: "20"}
 
     ## Good
         models:

@@ -47,7 +47,7 @@ def unknown_provider(context: Context) -> Iterator[Diagnostic]:
 
 @rule("NF202", "unknown-model")
 def unknown_model(context: Context) -> Iterator[Diagnostic]:
-    """A fallback, a successor or an objective names a model that does not exist.
+    """A fallback, a successor, an objective or a budget names a model that does not exist.
 
     ## Why
     Clients would be sent to a model they cannot call. An alias does not count: it may move to another model, so what
@@ -203,6 +203,9 @@ def _mentions(context: Context) -> Iterator[tuple[Path, str, str]]:
     for at, objective in enumerate(context.document.slos):
         if objective.model is not None:
             yield ("slos", at, "model"), objective.model, f"the model of objective `{objective.name}`"
+    for at, budget in enumerate(context.document.budgets):
+        if budget.scope == "model" and budget.subject is not None:
+            yield ("budgets", at, "subject"), budget.subject, "the model of a budget"
 
 
 def _reason(alias_of: str | None) -> str:

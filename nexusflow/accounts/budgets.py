@@ -10,7 +10,7 @@ from nexusflow.accounts.model import AccountInvalid, AccountTaken, AccountUnknow
 from nexusflow.accounts.table import find_account, find_organisation
 from nexusflow.ir.account import Budget, Counter, Mode, Period, Scope
 from nexusflow.ir.money import LARGEST
-from nexusflow.store import Database, Value
+from nexusflow.store import Database, Page, Value, in_order
 
 EVERYONE = "*"
 COLUMNS = "id, scope, subject, period, amount, mode, org"
@@ -46,11 +46,11 @@ class BudgetTable:
         AccountTaken for a second one of the same kind, and AccountUnknown.
         """
         if not 0 <= amount <= LARGEST:
-            raise AccountInvalid("A budget's amount is not negative.")
-        check_text(subject, "A budget's subject")
-        for value, kind in ((scope, Scope), (period, Period), (mode, Mode)):
+            raise AccountInvalid("A budget's amount is not negative.", "amount")
+        check_text(subject, "A budget's subject", "subject")
+        for field, value, kind in (("scope", scope, Scope), ("period", period, Period), ("mode", mode, Mode)):
             if value not in get_args(kind):
-                raise AccountInvalid(f"{value!r} is not one of: {', '.join(get_args(kind))}.")
+                raise AccountInvalid(f"{value!r} is not one of: {', '.join(get_args(kind))}.", field)
         with change(self._database, actor, directory=True) as under_way:
             org_id = None if org is None else find_organisation(self._database, org).id
             subject = _resolve(self._database, scope, subject, org_id)
@@ -65,12 +65,17 @@ class BudgetTable:
             under_way.note("budget.create", made.id, **msgspec.structs.asdict(made))
         return made
 
-    def list(self, org: str | None = None) -> Budgets:
+    def list(self, org: str | None = None, page: Page | None = None) -> Budgets:
         """All budgets, or those limited to one organisation, the oldest first. Raises AccountUnknown."""
-        if org is None:
-            return read_budgets(self._database, "ORDER BY created_ms, id")
-        owner = find_organisation(self._database, org).id
-        return read_budgets(self._database, "WHERE org = $1 ORDER BY created_ms, id", (owner,))
+        wanted = {} if org is None else {"org": find_organisation(self._database, org).id}
+        return read_budgets(self._database, *in_order("budget", wanted, page))
+
+    def find(self, id: str) -> Budget:
+        """The budget `id`. Raises AccountUnknown."""
+        found = read_budgets(self._database, "WHERE id = $1", (id,))
+        if not found:
+            raise AccountUnknown(f"There is no budget {id}. `nexusflow budgets list` shows all of the database.")
+        return found[0]
 
     def spent(self, budget: Budget, period_start: int) -> dict[Counter, tuple[int, int]]:
         """What each subject has spent and holds, nano-units, in the period that began then."""
@@ -86,12 +91,10 @@ class BudgetTable:
     def remove(self, id: str, *, actor: str) -> Budget:
         """End the budget `id`; what was counted stays on record. Raises AccountUnknown."""
         with change(self._database, actor, directory=True) as under_way:
-            found = read_budgets(self._database, "WHERE id = $1", (id,))
-            if not found:
-                raise AccountUnknown(f"There is no budget {id}. `nexusflow budgets list` shows all of the database.")
+            found = self.find(id)
             self._database.execute("DELETE FROM budget WHERE id = $1", (id,))
-            under_way.note("budget.remove", id, **msgspec.structs.asdict(found[0]))
-        return found[0]
+            under_way.note("budget.remove", id, **msgspec.structs.asdict(found))
+        return found
 
     def _refuse_second(self, budget: Budget) -> None:
         same = read_budgets(
@@ -101,7 +104,7 @@ class BudgetTable:
         )
         for other in same:
             if other.org == budget.org:
-                raise AccountTaken(f"{other.id} is a budget of this kind already; remove it first.")
+                raise AccountTaken(f"{other.id} is a budget of this kind already; remove it first.", "subject")
 
 
 def read_budgets(database: Database, condition: str = "", params: Sequence[Value] = ()) -> Budgets:
@@ -119,7 +122,9 @@ def _resolve(database: Database, scope: Scope, subject: str, org: str | None) ->
         return find_organisation(database, subject).id
     if scope == "key":
         if not database.execute("SELECT id FROM api_key WHERE id = $1 AND replaced_by IS NULL", (subject,)):
-            raise AccountUnknown(f"There is no key with the id {subject}. `nexusflow keys list` shows all keys.")
+            raise AccountUnknown(
+                f"There is no key with the id {subject}. `nexusflow keys list` shows all keys.", "subject"
+            )
         return subject
     return _part(database, scope, subject, org)
 
@@ -135,10 +140,10 @@ def _part(database: Database, scope: Scope, subject: str, org: str | None) -> st
     else:
         if isinstance(found, kind):
             if org not in (None, found.org):
-                raise AccountInvalid(f"{subject} does not belong to this organisation.")
+                raise AccountInvalid(f"{subject} does not belong to this organisation.", "subject")
             return found.id
         if kind is Team:
-            raise AccountUnknown(f"{subject} is not a team.")
+            raise AccountUnknown(f"{subject} is not a team.", "subject")
     if org is None:
-        raise AccountInvalid("A user tag belongs to one organisation: name it too.")
+        raise AccountInvalid("A user tag belongs to one organisation: name it too.", "org")
     return subject

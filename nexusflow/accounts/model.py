@@ -72,7 +72,11 @@ class Wallet(Struct, frozen=True, kw_only=True):
 
 
 class AccountProblem(Exception):
-    """A command on accounts cannot be done; the message is fit to show."""
+    """A command on accounts cannot be done; the message is fit to show. `field` is the argument that it is about."""
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class AccountUnknown(AccountProblem):
@@ -96,16 +100,16 @@ def new_id(scheme: str) -> str:
     return scheme + base64.b32encode(secrets.token_bytes(10)).decode("ascii").lower()
 
 
-def check_text(text: str, what: str) -> str:
+def check_text(text: str, what: str, field: str) -> str:
     """`text`, if it is 1 to 100 printable characters. Raises AccountInvalid, which calls it `what`."""
     if not 1 <= len(text) <= NAME_LENGTH or not text.isprintable() or text.isspace():
-        raise AccountInvalid(f"{what} has 1 to {NAME_LENGTH} printable characters.")
+        raise AccountInvalid(f"{what} has 1 to {NAME_LENGTH} printable characters.", field)
     return text
 
 
 def check_name(text: str) -> str:
     """A name that can stand beside ids on a command line. Raises AccountInvalid."""
-    check_text(text, "A name")
+    check_text(text, "A name", "name")
     if "/" in text or text.startswith(_SCHEMES):
-        raise AccountInvalid(f"A name has no slash and does not begin with {', '.join(_SCHEMES)}.")
+        raise AccountInvalid(f"A name has no slash and does not begin with {', '.join(_SCHEMES)}.", "name")
     return text

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from nexusflow.accounts.audit import Change, change
-from nexusflow.accounts.model import AccountInvalid, AccountProblem, Wallet, check_text, new_id
+from nexusflow.accounts.model import AccountInvalid, AccountProblem, AccountUnknown, Wallet, check_text, new_id
 from nexusflow.accounts.table import find_organisation, read_wallet
 from nexusflow.ir.money import LARGEST, as_text
 from nexusflow.ledger.records import REVENUE, wallet
@@ -65,9 +65,9 @@ class Money:
         `source` says where it comes from, such as `bank` or `card`. Raises AccountInvalid, AccountUnknown and
         MoneyRefused.
         """
-        _check(amount, memo, id)
+        _check(amount, "memo", memo, id)
         if _SOURCE.fullmatch(source) is None:
-            raise AccountInvalid("A source has 1 to 40 small letters, digits, `-` or `_`, like `bank`.")
+            raise AccountInvalid("A source has 1 to 40 small letters, digits, `-` or `_`, like `bank`.", "source")
         with change(self._database, actor) as under_way:
             owner = find_organisation(self._database, org).id
             made = Movement(
@@ -87,7 +87,7 @@ class Money:
 
         Raises AccountInvalid, AccountUnknown, and MoneyRefused for what the wallet does not have.
         """
-        _check(abs(amount), reason, id)
+        _check(abs(amount), "reason", reason, id)
         with change(self._database, actor) as under_way:
             owner = find_organisation(self._database, org).id
             sides = (ADJUSTMENT, wallet(owner)) if amount > 0 else (wallet(owner), ADJUSTMENT)
@@ -106,9 +106,10 @@ class Money:
     def refund(self, request_id: str, amount: int | None, reason: str, actor: str, id: str | None = None) -> Movement:
         """Give back `amount` of what the request was charged, or all that was not given back yet (None).
 
-        Also lowers the budgets that the charge counted in, in its period. Raises AccountInvalid and MoneyRefused.
+        Also lowers the budgets that the charge counted in, in its period. Raises AccountInvalid, AccountUnknown
+        and MoneyRefused.
         """
-        _check(1 if amount is None else amount, reason, id)
+        _check(1 if amount is None else amount, "reason", reason, id)
         with change(self._database, actor) as under_way:
             charge = self._charge(request_id)
             done = None if id is None else self._found(id)
@@ -119,7 +120,7 @@ class Money:
             left = charge.amount - self._refunded(request_id)
             given = left if amount is None else amount
             if not 0 < given <= left:
-                raise MoneyRefused(f"Of this request's charge {as_text(left)} can still be refunded.")
+                raise MoneyRefused(f"Of this request's charge {as_text(left)} can still be refunded.", "amount")
             made = msgspec.structs.replace(
                 charge, id=id or new_id("rfd_"), amount=given, reason=reason, at_ms=under_way.at_ms
             )
@@ -146,7 +147,7 @@ class Money:
             (request_id,),
         )
         if not rows:
-            raise MoneyRefused(f"No request {request_id} was charged.")
+            raise AccountUnknown(f"No request {request_id} was charged.", "request")
         names = ("org", "team", "key_id", "user_tag", "lease", "model", "amount")
         found = dict(zip(names, rows[0], strict=True))
         fixed = {"id": "", "kind": "refund", "debit": REVENUE, "credit": wallet(str(found["org"])), "at_ms": 0}
@@ -168,7 +169,7 @@ class Money:
             return None
         found = dict(zip(_COLUMNS.split(", "), rows[0], strict=True))
         if found["kind"] not in ("credit", "refund", "adjust"):
-            raise MoneyRefused(f"The id {id} is that of a request.")
+            raise MoneyRefused(f"The id {id} is that of a request.", "id")
         return msgspec.convert(found, Movement)
 
     def _write(self, under_way: Change, made: Movement) -> None:
@@ -208,25 +209,26 @@ class Money:
                 )
 
 
-def _check(amount: int, text: str, id: str | None) -> None:
+def _check(amount: int, field: str, text: str, id: str | None) -> None:
     if not 0 < amount <= LARGEST:
-        raise AccountInvalid("An amount is larger than zero, and not beyond what this ledger can hold.")
-    check_text(text, "A memo or reason")
+        raise AccountInvalid("An amount is larger than zero, and not beyond what this ledger can hold.", "amount")
+    check_text(text, f"A {field}", field)
     if id is not None and _ID.fullmatch(id) is None:
-        raise AccountInvalid("An id has 1 to 100 letters, digits or any of `_ . : / -`.")
+        raise AccountInvalid("An id has 1 to 100 letters, digits or any of `_ . : / -`.", "id")
 
 
 def _check_room(found: Wallet, gain: int) -> None:
     """Raises MoneyRefused where the wallet would hold more than a number can, or less than it may."""
     if gain > 0 and found.credited + gain > LARGEST:
-        raise MoneyRefused("The wallet cannot hold that much.")
+        raise MoneyRefused("The wallet cannot hold that much.", "amount")
     if gain < 0 and found.available is not None and found.available + gain < 0:
-        raise MoneyRefused(f"The wallet has only {as_text(max(0, found.available))} that is not spent or reserved.")
+        left = as_text(max(0, found.available))
+        raise MoneyRefused(f"The wallet has only {left} that is not spent or reserved.", "amount")
 
 
 def _same(done: Movement, asked: Movement) -> Movement:
     """What was done under this id. Raises MoneyRefused when something else is asked for now."""
     for name in ("kind", "debit", "credit", "amount", "org", "request"):
         if getattr(done, name) != getattr(asked, name):
-            raise MoneyRefused(f"The id {done.id} belongs to another movement, of {as_text(done.amount)}.")
+            raise MoneyRefused(f"The id {done.id} belongs to another movement, of {as_text(done.amount)}.", "id")
     return done

@@ -25,7 +25,7 @@ from nexusflow.accounts.model import (
     new_id,
 )
 from nexusflow.ir.money import LARGEST
-from nexusflow.store import Database, Value
+from nexusflow.store import Database, Page, Value, in_order
 
 _TABLES: dict[type, str] = {Organisation: "organisation", Team: "team", Member: "member", Wallet: "wallet"}
 _T = TypeVar("_T", Organisation, Team, Member, Wallet)
@@ -51,11 +51,11 @@ class AccountTable:
         """
         check_name(name)
         if plan is not None:
-            check_text(plan, "A plan")
+            check_text(plan, "A plan", "plan")
         floor = _floor(credit_line)
         with change(self._database, actor, directory=True) as under_way:
             if self._select(Organisation, "WHERE name = $1", (name,)):
-                raise AccountTaken(f"There is an organisation {name} already.")
+                raise AccountTaken(f"There is an organisation {name} already.", "name")
             made = Organisation(
                 id=new_id(ORGANISATION_ID), name=name, plan=plan, status="active", created_ms=under_way.at_ms
             )
@@ -72,17 +72,17 @@ class AccountTable:
         """A new user of `org`. Raises AccountInvalid, AccountTaken and AccountUnknown."""
         return self._add(Member, MEMBER_ID, org, name, actor)
 
-    def organisations(self) -> list[Organisation]:
-        """All organisations, the oldest first."""
-        return self._select(Organisation, "ORDER BY created_ms, id")
+    def organisations(self, page: Page | None = None) -> list[Organisation]:
+        """All organisations or a page of them, the oldest first."""
+        return self._select(Organisation, *in_order("organisation", {}, page))
 
-    def teams(self, org: str | None = None) -> list[Team]:
+    def teams(self, org: str | None = None, page: Page | None = None) -> list[Team]:
         """The teams of one organisation or of all, the oldest first. Raises AccountUnknown."""
-        return self._parts(Team, org)
+        return self._parts(Team, org, page)
 
-    def members(self, org: str | None = None) -> list[Member]:
+    def members(self, org: str | None = None, page: Page | None = None) -> list[Member]:
         """The users of one organisation or of all, the oldest first. Raises AccountUnknown."""
-        return self._parts(Member, org)
+        return self._parts(Member, org, page)
 
     def find(self, handle: str) -> Account:
         """What `handle` names. Raises AccountUnknown and AccountAmbiguous."""
@@ -120,7 +120,7 @@ class AccountTable:
     def set_plan(self, org: str, plan: str | None, *, actor: str) -> Organisation:
         """Give `org` another plan, or none. Raises AccountInvalid and AccountUnknown."""
         if plan is not None:
-            check_text(plan, "A plan")
+            check_text(plan, "A plan", "plan")
         with change(self._database, actor, directory=True) as under_way:
             found = self.find_organisation(org)
             self._database.execute("UPDATE organisation SET plan = $1 WHERE id = $2", (plan, found.id))
@@ -132,7 +132,7 @@ class AccountTable:
         with change(self._database, actor, directory=True) as under_way:
             owner = self.find_organisation(org)
             if self._select(kind, "WHERE org = $1 AND name = $2", (owner.id, name)):
-                raise AccountTaken(f"{owner.name} has a {_word(kind)} {name} already.")
+                raise AccountTaken(f"{owner.name} has a {_word(kind)} {name} already.", "name")
             made = kind(id=new_id(scheme), org=owner.id, name=name, status="active", created_ms=under_way.at_ms)
             self._insert(made)
             under_way.note(f"{_word(kind)}.create", made.id, org=owner.id, name=name)
@@ -156,10 +156,9 @@ class AccountTable:
             _note_status(under_way, found, status)
         return msgspec.structs.replace(found, status=status)
 
-    def _parts(self, kind: type[_Part], org: str | None) -> list[_Part]:
-        if org is None:
-            return self._select(kind, "ORDER BY created_ms, id")
-        return self._select(kind, "WHERE org = $1 ORDER BY created_ms, id", (self.find_organisation(org).id,))
+    def _parts(self, kind: type[_Part], org: str | None, page: Page | None) -> list[_Part]:
+        wanted = {} if org is None else {"org": self.find_organisation(org).id}
+        return self._select(kind, *in_order(_TABLES[kind], wanted, page))
 
     def _select(self, kind: type[_T], condition: str, params: Sequence[Value] = ()) -> list[_T]:
         return _select(self._database, kind, condition, params)
@@ -169,7 +168,7 @@ def find_organisation(database: Database, handle: str) -> Organisation:
     """The organisation with this id or name. Raises AccountUnknown."""
     found = _select(database, Organisation, "WHERE id = $1 OR name = $1", (handle,))
     if not found:
-        raise AccountUnknown(f"There is no organisation {handle}. `nexusflow accounts list` shows all.")
+        raise AccountUnknown(f"There is no organisation {handle}. `nexusflow accounts list` shows all.", "org")
     return found[0]
 
 
@@ -215,7 +214,7 @@ def _note_status(under_way: Change, account: Account, status: Status) -> None:
 
 def _floor(credit_line: int | None) -> int | None:
     if credit_line is not None and not 0 <= credit_line <= LARGEST:
-        raise AccountInvalid("A credit line is not negative.")
+        raise AccountInvalid("A credit line is not negative.", "credit_line")
     return None if credit_line is None else -credit_line
 
 

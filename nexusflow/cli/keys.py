@@ -69,7 +69,7 @@ def list_keys(org: str | None, layout: str, place: Place) -> None:
         table = _key_table(database, pepper)
         payer = None if org is None else AccountTable(database).find_organisation(org).id
         uses = table.uses()
-        rows = [_described(key, uses.get(key.id)) for key in table.list() if payer in (None, key.org)]
+        rows = [_described(key, uses.get(key.id)) for key in table.list(payer)]
     if layout == "table":
         rows = [{name: row[name] for name in _TABLE} for row in rows]
     print_list(rows, layout, "There are no keys yet. Make one with: nexusflow keys create --name NAME")

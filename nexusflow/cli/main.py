@@ -16,6 +16,7 @@ VERBS = {
     "dev": "Serve, watch gateway.yaml, and swap on every good edit.",
     "demo": "Build, serve, and send one real streamed chat.",
     "simulate": "Run the built-in simulated provider.",
+    "prices": "Compare prices with a published catalogue.",
     "explain": "Show the page of a diagnostic, such as NF203.",
     "keys": "Create, list, change, rotate and revoke API keys.",
     "accounts": "Manage organisations, teams and users.",

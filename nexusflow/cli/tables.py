@@ -37,10 +37,21 @@ def print_json(found: object) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
 
 
+def print_csv(rows: Sequence[dict[str, Any]]) -> None:
+    """A line of titles and one for each of `rows`, which have equal keys; nothing where there are none."""
+    import csv
+    import sys
+
+    if rows:
+        csv.writer(sys.stdout, lineterminator="\n").writerows([list(rows[0]), *(row.values() for row in rows)])
+
+
 def print_list(rows: Sequence[dict[str, Any]], layout: str, nothing: str) -> None:
     """`rows` as `--format` asks; `nothing` is what a reader is told where there are none."""
     if layout == "json":
         print_json(rows)
+    elif layout == "csv":
+        print_csv(rows)
     elif rows:
         print_rows(rows)
     else:

@@ -17,11 +17,11 @@ def base_headers(request_id: str) -> list[Header]:
 async def refuse(send: Send, errors: Errors, problem: Problem, request_id: str, headers: Sequence[Header]) -> None:
     """Answer with `problem`, under the headers that the call already has."""
     status = errors.status(problem)
-    headers = [*headers, *_error_headers(problem, status)]
+    headers = [*headers, *error_headers(problem, status)]
     await answer(send, status, errors.envelope(problem, request_id), headers)
 
 
-def _error_headers(problem: Problem, status: int) -> list[Header]:
+def error_headers(problem: Problem, status: int) -> list[Header]:
     """What tells an SDK whether and when to try again (reliability 1.7)."""
     headers: list[Header] = []
     if status == 401:

@@ -13,47 +13,53 @@ from nexusflow.store import Database
 
 HIGHEST_RPM = 1_000_000
 MOST = 200  # entries of one scope
+LATEST_MS = 253_402_300_799_000
+"""The end of the year 9999, beyond which no calendar goes."""
 _PATTERN = re.compile(r"[\w.:/@*?\[\]!+-]{1,200}", re.ASCII)
 
 
-def check_name(name: str, what: str = "A key's name") -> str:
+def check_name(name: str, what: str = "A key's name", field: str = "name") -> str:
     """`name`, if it is 1 to 100 printable characters. Raises KeyInvalid."""
     try:
-        return check_text(name, what)
+        return check_text(name, what, field)
     except AccountInvalid as error:
-        raise KeyInvalid(str(error)) from error
+        raise KeyInvalid(str(error), field) from error
 
 
 def check_end(expires_ms: int | None, now_ms: int) -> int | None:
-    """An end in the future, or None for none. Raises KeyInvalid."""
+    """An end in the future that has a date, or None for none. Raises KeyInvalid."""
     if expires_ms is not None and expires_ms <= now_ms:
-        raise KeyInvalid("A key's expiry must lie in the future.")
+        raise KeyInvalid("A key's expiry must lie in the future.", "expires_ms")
+    if expires_ms is not None and expires_ms > LATEST_MS:
+        raise KeyInvalid("A key's expiry is in the year 9999 at the latest.", "expires_ms")
     return expires_ms
 
 
 def check_rpm(rpm: int | None) -> int | None:
     """Requests per minute, or None for no bound of the key's own. Raises KeyInvalid."""
     if rpm is not None and not 1 <= rpm <= HIGHEST_RPM:
-        raise KeyInvalid(f"A key's requests per minute are 1 to {HIGHEST_RPM}.")
+        raise KeyInvalid(f"A key's requests per minute are 1 to {HIGHEST_RPM}.", "rpm")
     return rpm
 
 
 def check_scopes(scopes: Scopes) -> Scopes:
     """`scopes`, if all entries mean something. Raises KeyInvalid naming the first that does not."""
-    for entries in (scopes.models, scopes.protocols, scopes.endpoints, scopes.ips):
-        if len(entries) > MOST:
-            raise KeyInvalid(f"A scope has at most {MOST} entries.")
+    for field in ("models", "protocols", "endpoints", "ips"):
+        if len(getattr(scopes, field)) > MOST:
+            raise KeyInvalid(f"A scope has at most {MOST} entries.", f"scopes.{field}")
     for pattern in scopes.models:
         if _PATTERN.fullmatch(pattern) is None:
-            raise KeyInvalid(f"{pattern!r} is neither a model id nor a pattern like `qwen*`.")
-    _check_known(scopes.protocols, get_args(Protocol))
-    _check_known(scopes.endpoints, get_args(Endpoint))
-    _check_known((scopes.admin,), get_args(Admin))
+            raise KeyInvalid(f"{pattern!r} is neither a model id nor a pattern like `qwen*`.", "scopes.models")
+    _check_known("protocols", scopes.protocols, get_args(Protocol))
+    _check_known("endpoints", scopes.endpoints, get_args(Endpoint))
+    _check_known("admin", (scopes.admin,), get_args(Admin))
     for network in scopes.ips:
         try:
             ip_network(network)
         except ValueError as error:
-            raise KeyInvalid(f"{network!r} is neither an IP address nor a network like 192.0.2.0/24.") from error
+            raise KeyInvalid(
+                f"{network!r} is neither an IP address nor a network like 192.0.2.0/24.", "scopes.ips"
+            ) from error
     return scopes
 
 
@@ -71,7 +77,7 @@ def check_whole(key: Key, now_ms: int) -> Key:
     check_name(key.name)
     check_end(key.expires_ms, now_ms)
     if key.plan is not None:
-        check_name(key.plan, "A plan")
+        check_name(key.plan, "A plan", "plan")
     check_rpm(key.rpm)
     check_scopes(key.scopes)
     return key
@@ -86,11 +92,12 @@ def _part(database: Database, kind: type[Team | Member], org: str, handle: str |
         (org, handle),
     )
     if not rows:
-        raise KeyInvalid(f"{handle} is not a {'team' if kind is Team else 'user'} of the key's organisation.")
+        word, field = ("team", "team") if kind is Team else ("user", "owner")
+        raise KeyInvalid(f"{handle} is not a {word} of the key's organisation.", field)
     return str(rows[0][0])
 
 
-def _check_known(entries: tuple[str, ...], known: tuple[str, ...]) -> None:
+def _check_known(field: str, entries: tuple[str, ...], known: tuple[str, ...]) -> None:
     for entry in entries:
         if entry not in known:
-            raise KeyInvalid(f"{entry!r} is not one of: {', '.join(known)}.")
+            raise KeyInvalid(f"{entry!r} is not one of: {', '.join(known)}.", f"scopes.{field}")

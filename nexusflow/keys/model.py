@@ -65,7 +65,11 @@ class KeyUse(Struct, frozen=True):
 
 
 class KeyProblem(Exception):
-    """A key command cannot be done; the message is fit to show."""
+    """A key command cannot be done; the message is fit to show. `field` is the argument that it is about."""
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class KeyUnknown(KeyProblem):

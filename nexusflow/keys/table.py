@@ -15,7 +15,7 @@ from nexusflow.keys.pepper import bind_pepper
 from nexusflow.keys.rows import COLUMNS, key_of
 from nexusflow.keys.scopes import OPEN, Scopes
 from nexusflow.keys.secret import PREFIX_LENGTH, is_well_formed, new_secret
-from nexusflow.store import Database, Value
+from nexusflow.store import Database, Page, Value, in_order
 
 KEY_ID = "key_"
 LONGEST_GRACE_MS = 90 * 86_400_000
@@ -76,9 +76,9 @@ class KeyTable:
             under_way.note("key.create", key.id, key=key.masked, scopes=key.scopes, **_shown(key))
         return key, secret
 
-    def list(self) -> Keys:
-        """All keys, the oldest first, with those revoked or expired."""
-        return self._select("ORDER BY created_ms, id")
+    def list(self, org: str | None = None, page: Page | None = None) -> Keys:
+        """All keys, or those of the organisation with the id `org`, the oldest first, with those revoked or expired."""
+        return self._select(*in_order("api_key", {} if org is None else {"org": org}, page))
 
     def uses(self) -> dict[str, KeyUse]:
         """What each key that was ever used was used for, by its id."""
@@ -126,7 +126,7 @@ class KeyTable:
         has ended or still has two secrets, KeyUnknown and KeyAmbiguous.
         """
         if not 0 <= grace_ms <= LONGEST_GRACE_MS:
-            raise KeyInvalid("A grace period is at most 90 days.")
+            raise KeyInvalid("A grace period is at most 90 days.", "grace_ms")
         with change(self._database, actor) as under_way:
             key, now = self.find(handle), under_way.at_ms
             self._check_rotatable(key, now)

@@ -97,10 +97,14 @@ def total(price: Price, rates: Rates, usage: Usage) -> Cost:
 
 
 def rates_for(price: Price, usage: Usage) -> Rates:
-    """The rates of the service tier that the provider reports, else of the length of the prompt, for all of a call."""
-    if usage.tier is not None:
+    """The rates of the service tier that the provider reports, else of the length of the prompt, for all of a call.
+
+    A speed that is not the standard one (Anthropic's fast mode) counts as a tier of its name.
+    """
+    if price.tiers:
+        tier = usage.speed if usage.speed not in (None, "standard") else usage.tier
         for one in price.tiers:
-            if one.tier == usage.tier:
+            if tier is not None and one.tier == tier.lower():
                 return one.rates
     if price.above:
         length = usage.total_input

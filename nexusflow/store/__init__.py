@@ -15,6 +15,7 @@ from nexusflow.store.errors import (
     TransactionSpoilt,
 )
 from nexusflow.store.opening import open_store
+from nexusflow.store.paging import Page, in_order
 from nexusflow.store.sqlite import SqliteDatabase, open_database
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "DatabaseReadOnly",
     "DatabaseUnreachable",
     "NotADatabase",
+    "Page",
     "Row",
     "RuleBroken",
     "SchemaTooNew",
@@ -33,6 +35,7 @@ __all__ = [
     "StoreError",
     "TransactionSpoilt",
     "Value",
+    "in_order",
     "open_database",
     "open_store",
 ]

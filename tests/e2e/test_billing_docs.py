@@ -10,15 +10,14 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs/billing.md").read_text(encod
 
 
 def test_the_commands_of_the_page_work(tmp_path: Path) -> None:
-    block = re.search(r"```bash\n(.+?)\n```", PAGE, re.DOTALL)
-    assert block is not None
+    blocks = "\n".join(re.findall(r"```bash\n(.+?)\n```", PAGE, re.DOTALL))
     tools = Path(sys.executable).parent
     environ = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
     script = (
         "set -e\nnexusflow init . >/dev/null\nnexusflow build --quiet\nnexusflow keys create --name first >/dev/null\n"
     )
     done = subprocess.run(
-        ["bash", "-c", script + block[1]], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+        ["bash", "-c", script + blocks], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "sk-air-" in done.stdout

@@ -13,6 +13,7 @@ from nexusflow.protocols.anthropic.tables import ORIGIN
 from nexusflow.protocols.anthropic.wire import MEDIA_BLOCKS, Block, MessagesRequest, PromptRequest, Source, Tool
 from nexusflow.protocols.common import checks
 from nexusflow.protocols.common.demand import Demand
+from nexusflow.protocols.common.fees import check_tool
 from nexusflow.wire import jsonedit
 from nexusflow.wire.jsonedit import Fields
 
@@ -28,6 +29,9 @@ def validate(body: bytes, decoder: msgspec.json.Decoder[Any], model: Model, boun
     """Decode with the model's own struct and check what types cannot say. Raises `RequestRefused`."""
     request: MessagesRequest = checks.decode(body, decoder, model)
     check_prompt(request, model, bounds)
+    unpriced = model.unpriced.get(ORIGIN)
+    for at, tool in enumerate(request.tools or ()) if unpriced else ():
+        check_tool(tool.type, f"tools[{at}]", model, unpriced or ())
     if model.allowed:
         checks.check_allowed(request, model)
     wanted = request.output_config.format if request.output_config is not None else None

@@ -10,8 +10,10 @@ from nexusflow.ir.parameters import GEMINI_TOP_LEVEL
 from nexusflow.ir.plan import Model, RequestBounds, StreamUsage
 from nexusflow.protocols.common import checks
 from nexusflow.protocols.common.demand import Demand
+from nexusflow.protocols.common.fees import check_tool, unpriceable
 from nexusflow.protocols.gemini import keys
-from nexusflow.protocols.gemini.wire import Content, GenerateRequest, Part, several
+from nexusflow.protocols.gemini.tables import ORIGIN, tier_word
+from nexusflow.protocols.gemini.wire import HOSTED, Content, GenerateRequest, Part, several
 from nexusflow.wire import jsonedit
 from nexusflow.wire.jsonedit import Fields
 
@@ -36,11 +38,28 @@ def validate(body: bytes, decoder: msgspec.json.Decoder[Any], model: Model, boun
     declared = sum(len(several(tool.functionDeclarations)) for tool in several(request.tools))
     if declared > bounds.max_tools:
         raise checks.too_many("tools", declared, bounds.max_tools)
+    if request.serviceTier is not None:
+        request = msgspec.structs.replace(request, serviceTier=tier_word(request.serviceTier))
     checks.check_allowed(request, model)
     if request.generationConfig is not None:
         checks.check_allowed(request.generationConfig, model)
     _check_format(request, model)
+    unpriced = model.unpriced.get(ORIGIN)
+    if unpriced is not None:
+        _check_fees(request, model, unpriced)
     return request
+
+
+def _check_fees(request: GenerateRequest, model: Model, unpriced: tuple[str, ...]) -> None:
+    """Nothing that costs extra without a price: Google's own tools, and media that the model is not said to make."""
+    for at, tool in enumerate(several(request.tools)):
+        for name in HOSTED:
+            if getattr(tool, name) is not None:
+                check_tool(name, f"tools[{at}].{name}", model, unpriced)
+    made = request.generationConfig.responseModalities if request.generationConfig is not None else None
+    for word in made or ():
+        if word.lower() in ("audio", "image", "video") and word.lower() not in model.output:
+            raise unpriceable(word, "generationConfig.responseModalities", model)
 
 
 def demand(request: GenerateRequest) -> Demand:

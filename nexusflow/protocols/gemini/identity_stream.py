@@ -250,7 +250,7 @@ class IdentityStream:
 
     def _note(self, data: bytes, peek: FramePeek) -> None:
         mark = peek.usageMetadata
-        if mark is not None and (mark.totalTokenCount is not None or mark.counts):
+        if mark is not None and mark.counts:
             self._usage = data
         for candidate in peek.candidates or ():
             self._opened.add(candidate.index)

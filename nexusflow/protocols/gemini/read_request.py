@@ -7,7 +7,7 @@ from nexusflow.ir.errors import Kind, refuse
 from nexusflow.protocols.common import raw as raws
 from nexusflow.protocols.gemini import identity_request, read_config, read_tools
 from nexusflow.protocols.gemini.read_contents import Contents
-from nexusflow.protocols.gemini.tables import ORIGIN
+from nexusflow.protocols.gemini.tables import ORIGIN, tier_word
 from nexusflow.wire.jsonedit import Fields
 
 NAMES = {
@@ -102,7 +102,7 @@ def _tier(fields: Fields) -> str | None:
     found = raws.optional(fields, "serviceTier")
     if found is None:
         return None
-    word = raws.string(found, "serviceTier").lower().removeprefix("service_tier_")
+    word = tier_word(raws.string(found, "serviceTier"))
     return _TIERS.get(word, word)
 
 

@@ -113,7 +113,7 @@ class StreamReader:
         if frame.candidates and self._usage is not None:
             self._go_on(self._usage)
         mark = frame.usageMetadata
-        if mark is not None and (mark.totalTokenCount is not None or mark.counts):
+        if mark is not None and mark.counts:
             self._usage = data
         if frame.promptFeedback is not None and frame.promptFeedback.blockReason is not None:
             self._feedback = frame.promptFeedback

@@ -71,3 +71,8 @@ def finish_of(word: str | None, *, content: bool, calls: bool) -> FinishReason:
     if calls and reason in ("end", "length", "pause"):
         return "tools"
     return reason
+
+
+def tier_word(name: str) -> str:
+    """A service tier as callers spell it, or as Google's enum does (`SERVICE_TIER_FLEX`), as one plain word."""
+    return name.lower().removeprefix("service_tier_")

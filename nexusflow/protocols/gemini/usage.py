@@ -18,26 +18,34 @@ class ModalityCount(Struct, frozen=True, gc=False):
 
 
 Details = list[ModalityCount]
+_NULL = Raw(b"null")
 
 
 class UsageMark(Struct, frozen=True, gc=False):
-    """The least of it: whether it speaks of tokens, which Vertex's does only at the end (T42, T49)."""
+    """The least of it: whether it speaks of tokens, which Vertex's does only at the end (T42, T49).
 
-    totalTokenCount: int | None = None
-    promptTokenCount: int | None = None
-    candidatesTokenCount: int | None = None
-    thoughtsTokenCount: int | None = None
+    An answer is not refused for a count that is no whole number; only its report is not believed (B-08).
+    """
+
+    totalTokenCount: Raw = _NULL
+    promptTokenCount: Raw = _NULL
+    candidatesTokenCount: Raw = _NULL
+    thoughtsTokenCount: Raw = _NULL
 
     @property
     def counts(self) -> bool:
         """Whether there is any count."""
         told = (self.totalTokenCount, self.promptTokenCount, self.candidatesTokenCount, self.thoughtsTokenCount)
-        return any(count is not None for count in told)
+        return any(bytes(count) != b"null" for count in told)
 
 
-class UsageMetadata(UsageMark, frozen=True):
+class UsageMetadata(Struct, frozen=True):
     """Google's usage object; every field may be missing."""
 
+    totalTokenCount: int | None = None
+    promptTokenCount: int | None = None
+    candidatesTokenCount: int | None = None
+    thoughtsTokenCount: int | None = None
     cachedContentTokenCount: int | None = None
     toolUsePromptTokenCount: int | None = None
     promptTokensDetails: Details | None = None
@@ -52,6 +60,7 @@ class _Holder(Struct, frozen=True):
 
 
 _decode = msgspec.json.Decoder(UsageMetadata).decode
+_decode_mark = msgspec.json.Decoder(UsageMark).decode
 _decode_holder = msgspec.json.Decoder(_Holder).decode
 _TRAFFIC: dict[str | None, str] = {tier: traffic for traffic, tier in TRAFFIC_TIERS.items()}
 """The one of the two fields for the tier that Google's own SDK knows."""
@@ -112,7 +121,7 @@ def reported(answer: bytes | None, *, queries: int | None, maps: bool) -> Usage 
         return None
     try:
         raw = _decode_holder(answer).usageMetadata
-        return read(raw, queries=queries, maps=maps) if _decode(raw).counts else None
+        return read(raw, queries=queries, maps=maps) if _decode_mark(raw).counts else None
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 

@@ -9,6 +9,8 @@ from typing import Annotated, TypeVar
 
 from msgspec import Meta, Raw, Struct
 
+from nexusflow.wire.jsonedit import Fields
+
 MAX_INT32 = 2_147_483_647
 
 _T = TypeVar("_T")
@@ -61,6 +63,14 @@ class Tool(Struct, frozen=True):
     """Functions, or one of Google's own tools, which are forwarded."""
 
     functionDeclarations: list[FunctionDeclaration] | FunctionDeclaration | None = None
+    googleSearch: Fields | None = None
+    googleSearchRetrieval: Fields | None = None
+    enterpriseWebSearch: Fields | None = None
+    googleMaps: Fields | None = None
+
+
+HOSTED = ("googleSearch", "googleSearchRetrieval", "enterpriseWebSearch", "googleMaps")
+"""Those of Google's own tools that cost extra."""
 
 
 class ThinkingConfig(Struct, frozen=True, gc=False):

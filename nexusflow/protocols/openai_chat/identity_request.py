@@ -10,10 +10,12 @@ from nexusflow.ir.errors import Kind, refuse
 from nexusflow.ir.plan import Model, RequestBounds, StreamUsage
 from nexusflow.protocols.common import checks
 from nexusflow.protocols.common.demand import Demand
-from nexusflow.protocols.openai_chat.wire import PART_MODALITIES, ChatRequest
+from nexusflow.protocols.common.fees import check_tool
+from nexusflow.protocols.openai_chat.wire import PART_MODALITIES, ChatRequest, Tool
 from nexusflow.wire import jsonedit
 from nexusflow.wire.jsonedit import Fields
 
+CHAT = "openai/chat-completions"
 KNOWN = frozenset(ChatRequest.__struct_fields__)
 MONEY_FIELDS = ("model", "max_tokens", "max_completion_tokens", "n", "stream", "service_tier")
 
@@ -28,6 +30,8 @@ def validate(body: bytes, decoder: msgspec.json.Decoder[Any], model: Model, boun
         raise checks.too_many("messages", len(request.messages), bounds.max_messages)
     if request.tools is not None and len(request.tools) > bounds.max_tools:
         raise checks.too_many("tools", len(request.tools), bounds.max_tools)
+    if request.tools is not None and model.unpriced:
+        _check_fees(request.tools, model)
     _check_parts(request, model, bounds)
     if model.allowed:
         checks.check_allowed(request, model)
@@ -76,6 +80,16 @@ def _ask_for_usage(options: Raw | None) -> Raw:
     merged = jsonedit.split(bytes(options))
     merged["include_usage"] = _TRUE
     return Raw(jsonedit.join(merged))
+
+
+def _check_fees(tools: list[Tool], model: Model) -> None:
+    """No tool that costs extra without a price. Moonshot names its own ones as built-in functions."""
+    unpriced = model.unpriced.get(CHAT)
+    if unpriced is None:
+        return
+    for at, tool in enumerate(tools):
+        built_in = tool.type == "builtin_function" and tool.function is not None
+        check_tool(tool.function.name if built_in and tool.function else tool.type, f"tools[{at}]", model, unpriced)
 
 
 def _check_parts(request: ChatRequest, model: Model, bounds: RequestBounds) -> None:

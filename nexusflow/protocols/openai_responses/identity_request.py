@@ -11,6 +11,8 @@ from nexusflow.ir.parameters import spelled
 from nexusflow.ir.plan import Model, RequestBounds, StreamUsage
 from nexusflow.protocols.common import checks
 from nexusflow.protocols.common.demand import Demand
+from nexusflow.protocols.common.fees import check_tool
+from nexusflow.protocols.openai_responses.tables import ORIGIN
 from nexusflow.protocols.openai_responses.wire import PART_MODALITIES, InputItem, ResponsesRequest
 from nexusflow.wire import jsonedit
 from nexusflow.wire.jsonedit import Fields
@@ -30,6 +32,9 @@ def validate(body: bytes, decoder: msgspec.json.Decoder[Any], model: Model, boun
         _check_parts(request.input, model, bounds)
     if request.tools is not None and len(request.tools) > bounds.max_tools:
         raise checks.too_many("tools", len(request.tools), bounds.max_tools)
+    unpriced = model.unpriced.get(ORIGIN)
+    for at, tool in enumerate(request.tools or ()) if unpriced else ():
+        check_tool(tool.type, f"tools[{at}]", model, unpriced or ())
     for name, values in model.allowed.items():
         _check_value(name, values, request, model)
     if model.response_formats:

@@ -101,3 +101,10 @@ def test_revoking_twice_keeps_the_first_time(table: KeyTable, database: Database
     assert revoked.status(0) == "revoked"
     database.execute("UPDATE api_key SET revoked_ms = 5")
     assert table.revoke(key.id).revoked_ms == 5
+
+
+def test_an_end_beyond_the_calendar_is_refused(table: KeyTable) -> None:
+    """Or no list could show it."""
+    with pytest.raises(KeyInvalid, match="9999"):
+        table.create("late", 253_402_300_800_000)
+    assert table.create("last", 253_402_300_799_000)[0].expires_ms == 253_402_300_799_000

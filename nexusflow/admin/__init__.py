@@ -1,0 +1,5 @@
+"""The admin API `/admin/v1/…`: accounts, keys, money and reports over HTTP, for keys with an admin scope (SEC-57)."""
+
+from nexusflow.admin.mount import admin_routes
+
+__all__ = ["admin_routes"]
