@@ -6,11 +6,11 @@ through the canonical chat (`nexusflow.flow.bridge`).
 
 import asyncio
 import time
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from msgspec import Raw
+import msgspec
+from msgspec import Raw, Struct
 
 from nexusflow.endpoints.address import find_model, not_offered, require_post
 from nexusflow.endpoints.surface import Call, Surface
@@ -45,8 +45,7 @@ GOOGLE: Origin = "google/generate-content"
 ESTIMATED: Header = (b"x-nexusflow-estimated", b"tokens")
 
 
-@dataclass(slots=True)
-class Incoming:
+class Incoming(Struct):
     """A client's request as received. `streams` is None where the body says it."""
 
     key: Key
@@ -58,8 +57,7 @@ class Incoming:
     """What a protocol that keeps state has to know until the answer is there."""
 
 
-@dataclass(slots=True)
-class Routed:
+class Routed(Struct):
     """A request that may be sent: its model, its lane, and whether its answer is streamed."""
 
     incoming: Incoming
@@ -69,7 +67,7 @@ class Routed:
     lane: ServedLane
     streams: bool
     extra: bytes = b""
-    losses: Losses = field(default_factory=Losses)
+    losses: Losses = msgspec.field(default_factory=Losses)
 
 
 class Conversation(Surface):

@@ -6,9 +6,9 @@ it is on disk; only then may the client have its last byte (engines C.4).
 
 import contextlib
 import time
-from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import Struct
 
 from nexusflow.flow.client import ClientStream
 from nexusflow.flow.estimate import Size, most, output_tokens
@@ -33,8 +33,7 @@ LEFT_STATUS = 499
 _SERVER_ERRORS = frozenset((Kind.UPSTREAM, Kind.TIMEOUT, Kind.BUSY, Kind.UNAVAILABLE))
 
 
-@dataclass(slots=True)
-class Bill:
+class Bill(Struct):
     """The money of one call. `size` is what was made of the request before anybody counted it."""
 
     ledger: Ledger
@@ -57,7 +56,7 @@ class Bill:
     said: int = 0
     """Bytes of a unary answer."""
     once: Once | None = None
-    drains: set[Exchange] = field(default_factory=set)
+    drains: set[Exchange] = msgspec.field(default_factory=set)
     """Calls of this worker that are read to their end though their client left."""
     heard_at_leave: int = 0
 
@@ -76,6 +75,7 @@ class Bill:
                 user=payer.user,
                 lease=self.hold.lease,
                 held=self.hold.amount,
+                counters=self.hold.counters,
                 provider=lane.provider.id,
                 model=self.model.id,
                 protocol=self.protocol,
@@ -130,6 +130,7 @@ class Bill:
             user=payer.user,
             lease=self.hold.lease,
             held=self.hold.amount,
+            counters=self.hold.counters,
             entries=entries,
             call=line,
         )

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from nexusflow.accounts.directory import Directory
 from nexusflow.flow.admit import permit
@@ -26,8 +27,7 @@ from nexusflow.store import Database
 from nexusflow.store.thread import StoreThread
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """One call that wants to be served."""
 
     key: Key

@@ -5,10 +5,10 @@ a paying customer is absorbed, by reason.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
+from msgspec import Struct
 
 from nexusflow.ir.plan import Billing, Price
 from nexusflow.ir.usage import Usage
@@ -26,8 +26,7 @@ class Outcome(StrEnum):
     LEFT = "left"
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True, gc=False):
     """What a call was agreed to cost: its price list, chosen when its money was reserved (B-11). No price: free."""
 
     request: str
@@ -41,8 +40,7 @@ class Terms:
     now_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True, gc=False):
     """What is known of a call's usage in tokens. `input` and `output` are local estimates, of the request and of what
     was generated; the latter is only made when it is asked for. `most_*` is what a report may say to be believed."""
 
@@ -54,8 +52,7 @@ class Evidence:
     server_error: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(Struct, frozen=True, gc=False):
     """The entries to post, and what the call log says."""
 
     entries: tuple[Entry, ...]

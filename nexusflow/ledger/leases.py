@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from nexusflow.ir.account import Bound, Payer
+from nexusflow.ir.account import Bound, Counter, Payer
 
 TICK_MS = 500
 """How often `tick` is to be called; the unit of idleness and of the memory of what was spent."""
@@ -46,11 +46,15 @@ class Pool:
 
 
 class Hold(Struct):
-    """Money reserved for one call: `amount` of the lease, on the account of `payer`. `lease` is None without one."""
+    """Money reserved for one call: `amount` of the lease, on the account of `payer`. `lease` is None without one.
+
+    `counters` are those of the budgets to count the call in where the database has still to learn of its lease.
+    """
 
     lease: str | None
     amount: int
     payer: Payer
+    counters: tuple[Counter, ...] = ()
     source: _Lent | None = None
     settled: bool = False
 
@@ -144,7 +148,7 @@ class Leases:
         if lent.free <= 0:
             # A search must not pass by hundreds of leases that have nothing left.
             lent.pool.spare.pop(lent.id, None)
-        return Hold(lent.id, amount, payer, lent)
+        return Hold(lent.id, amount, payer, source=lent)
 
     def _drop(self, leases: list[_Lent]) -> Iterator[str]:
         for lent in leases:

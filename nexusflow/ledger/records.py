@@ -9,6 +9,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from nexusflow.ir.account import Counter
+
 Kind = Literal["charge", "void", "cost", "absorbed", "overrun", "credit", "refund", "adjust"]
 Basis = Literal["reported", "estimated", "partial", "recovered", "none"]
 
@@ -72,7 +74,10 @@ class CallLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Opened(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="open"):
-    """A call whose money is reserved and which is about to be sent. `held` is what it reserved from `lease`."""
+    """A call whose money is reserved and which is about to be sent. `held` is what it reserved from `lease`.
+
+    `counters` are those of its budgets where the database does not know the lease, because it was away (S-13).
+    """
 
     id: str
     at_ms: int
@@ -82,6 +87,7 @@ class Opened(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="open"):
     user: str | None = None
     lease: str | None = None
     held: int = 0
+    counters: tuple[Counter, ...] = ()
     provider: str
     model: str
     protocol: str
@@ -113,6 +119,7 @@ class Closed(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="close")
     user: str | None = None
     lease: str | None = None
     held: int = 0
+    counters: tuple[Counter, ...] = ()
     entries: tuple[Entry, ...] = ()
     call: CallLine | None = None
     accepted: bool = True

@@ -149,6 +149,7 @@ def _end(opened: Opened, progress: Progress | None, on_crash: OnCrash) -> Closed
         user=opened.user,
         lease=opened.lease,
         held=opened.held,
+        counters=opened.counters,
         entries=tuple(_entries(opened, counted)),
         call=_line(opened, counted, amount, max(now_ms - opened.at_ms, 0)),
     )

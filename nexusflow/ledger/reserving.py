@@ -15,6 +15,7 @@ from nexusflow.ledger.failpoints import reach
 from nexusflow.ledger.leases import Hold, Leases
 from nexusflow.ledger.outage import OutageAllowance
 from nexusflow.store import Database, DatabaseAway, StoreError
+from nexusflow.wire.ids import request_id
 
 _RETRY_S = 1.0  # how long after a failure the database is not asked again, so that an outage delays no request
 Also = Callable[[Database], None]
@@ -146,7 +147,8 @@ class Reservations:
     def _trust(self, payer: Payer, amount: int) -> Hold:
         if not self._outage.take(payer.org, amount):
             raise _unavailable()
-        return Hold(None, amount, payer)
+        counters = tuple(bound.counter for bound in payer.bounds)
+        return Hold(request_id() if counters else None, amount, payer, counters)
 
     def _abandon(self, task: "asyncio.Task[Hold]") -> None:
         """Who asked for the money has left before it came."""

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-import msgspec
 from msgspec import Struct
 
 from nexusflow.ir.account import Bound, Counter
 from nexusflow.ir.money import LARGEST
 from nexusflow.ledger.book.counters import lock_counters, lock_wallets, make_counters, move_counters, move_wallets
+from nexusflow.ledger.book.lending import encode_counters
 from nexusflow.store import Database
 from nexusflow.wire.ids import request_id
 
@@ -108,8 +108,3 @@ def _lend(database: Database, lease: Lease, worker: str) -> None:
         " VALUES ($1, $2, $3, $4, $5, 0, $6, 'open')",
         (lease.id, lease.org, worker, encode_counters(lease.counters), lease.amount, lease.expires_ms),
     )
-
-
-def encode_counters(counters: Sequence[Counter]) -> str:
-    """As the column `counters` of a lease: `[[budget, subject, period_start], …]`."""
-    return msgspec.json.encode([(one.budget, one.subject, one.period_start) for one in counters]).decode()

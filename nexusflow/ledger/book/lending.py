@@ -1,14 +1,18 @@
 """Leases in the database: found, locked, written back."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
 from nexusflow.ir.account import Counter
 from nexusflow.ledger.book.fold import Lent
 from nexusflow.ledger.book.many import chunks, marks, update_from
+from nexusflow.ledger.records import Closed
 from nexusflow.store import Database
 
+ON_TRUST = "on-trust"
+"""In place of the worker that a lease was lent to."""
+_COLUMNS = ("id", "org", "worker", "counters", "amount", "used", "expires_ms", "state")
 _decode = msgspec.json.Decoder(list[tuple[str, str, int]]).decode
 
 
@@ -25,6 +29,25 @@ def find_leases(database: Database, ids: Iterable[str]) -> dict[str, Lent]:
         for id_, org, counters, amount in database.execute(query, some):
             found[str(id_)] = Lent(str(id_), str(org), decode_counters(str(counters)), int(amount or 0))
     return found
+
+
+def make_leases(database: Database, calls: Iterable[Closed]) -> None:
+    """Leases for the calls that were made on trust while the database was away: already over, they hold nothing.
+
+    By them the charge is counted in the budgets, and what is given back of it later.
+    """
+    rows = [
+        (one.lease, one.org, ON_TRUST, encode_counters(one.counters), max(one.held, 1), 0, 0, "closed")
+        for one in sorted(calls, key=lambda one: one.id)
+        if one.counters
+    ]
+    if rows:
+        database.insert_new("lease", _COLUMNS, rows)
+
+
+def encode_counters(counters: Sequence[Counter]) -> str:
+    """As the column `counters` of a lease: `[[budget, subject, period_start], …]`."""
+    return msgspec.json.encode([(one.budget, one.subject, one.period_start) for one in counters]).decode()
 
 
 def lock_leases(database: Database, leases: dict[str, Lent]) -> None:

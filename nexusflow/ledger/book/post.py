@@ -8,9 +8,16 @@ from msgspec import Struct
 
 from nexusflow.ir.money import LARGEST
 from nexusflow.ledger.book.calls import log
-from nexusflow.ledger.book.counters import Wallet, lock_counters, lock_wallets, move_counters, move_wallets
+from nexusflow.ledger.book.counters import (
+    Wallet,
+    lock_counters,
+    lock_wallets,
+    make_counters,
+    move_counters,
+    move_wallets,
+)
 from nexusflow.ledger.book.fold import Fold
-from nexusflow.ledger.book.lending import find_leases, lock_leases, write_leases
+from nexusflow.ledger.book.lending import find_leases, lock_leases, make_leases, write_leases
 from nexusflow.ledger.book.many import chunks, marks
 from nexusflow.ledger.records import OVERRUN, Closed, Entry
 from nexusflow.store import Database, Value
@@ -67,6 +74,10 @@ def post(database: Database, closed: Sequence[Closed], close_leases: Sequence[st
 
 def _lock(database: Database, calls: Collection[Closed], close_leases: Sequence[str]) -> tuple[Fold, dict[str, Wallet]]:
     """Everything that the batch may move, as it stands, and nobody else moves it meanwhile."""
+    trusted = [one for one in calls if one.counters]
+    if trusted:
+        make_counters(database, {counter for one in trusted for counter in one.counters})
+        make_leases(database, trusted)
     leases = find_leases(database, {*close_leases, *[one.lease for one in calls if one.lease is not None]})
     wallets = lock_wallets(database, {*[one.org for one in calls], *[lent.org for lent in leases.values()]})
     lock_counters(database, {counter for lent in leases.values() for counter in lent.counters})

@@ -262,6 +262,29 @@ def test_S13_while_the_database_is_away_a_wallet_is_trusted_with_its_allowance_o
     _run(run())
 
 
+def test_S13_a_call_on_trust_names_the_budgets_that_it_counts_in(purse: Purse) -> None:
+    """Also when its worker dies before it ends: recovery counts it in the same ones."""
+
+    async def run() -> None:
+        purse.fund(1000 * UNIT)
+        month = Counter("month", "acme", 0)
+        bounds = (Bound(month, 10 * UNIT, "hard", "org", 1 << 50),)
+        one = msgspec.structs.replace(payer(), bounds=bounds)
+        settings = LedgerSettings(stop_s=5, outage_amount=3 * UNIT, outage_ms=60_000)
+        async with _ledger(purse, settings) as ledger:
+            purse.away = True
+            hold = await ledger.reserve(one, UNIT)
+            assert hold.counters == (month,)
+            assert hold.lease
+            ended = msgspec.structs.replace(closed("a", 7, lease=hold.lease, held=UNIT), counters=hold.counters)
+            await ledger.close(ended, hold)
+            purse.away = False
+            await _until(lambda: ledger.backlog == 0)
+        assert purse.one("SELECT spent FROM budget_spend") == 7
+
+    _run(run())
+
+
 def test_S13_without_an_allowance_nothing_is_given_while_the_database_is_away(purse: Purse) -> None:
     async def run() -> None:
         async with _ledger(purse) as ledger:

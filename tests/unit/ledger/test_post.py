@@ -5,6 +5,7 @@ import random
 import msgspec
 import pytest
 
+from nexusflow.accounts.money import Money
 from nexusflow.ir.money import LARGEST
 from nexusflow.ir.plan import Price, Rates
 from nexusflow.ir.usage import Usage
@@ -107,6 +108,23 @@ def test_B09_what_a_lease_does_not_cover_comes_from_the_wallet_down_to_its_floor
     assert oracle.settled(books.database.execute)["huge"] == huge.charged
     assert book.post(books.database, [huge, big]) == Posted(0, 0)
     assert isinstance(books.grant(org, 1), book.Denial)
+    books.check()
+
+
+def test_S13_a_call_made_on_trust_counts_in_its_budgets_once_and_can_be_given_back(books: Book) -> None:
+    """While the database was away nobody could lend; it learns of the lease with the charge."""
+    org, key = books.organisation("acme", 9 * ONE)
+    monthly, total = bound(9 * ONE, budget="monthly"), bound(9 * ONE, budget="total")
+    made = msgspec.structs.replace(
+        call("r", org, key, lease="trusted"), held=2 * ONE, counters=(total.counter, monthly.counter)
+    )
+    for batch in ([made, made], [made]):
+        book.post(books.database, batch)
+        assert books.wallet(org) == (9 * ONE, ONE, 0)
+        assert books.counter(monthly.counter) == books.counter(total.counter) == (ONE, 0)
+    books.check()
+    Money(books.database).refund("r", ONE // 2, reason="test", actor="test")
+    assert books.counter(monthly.counter) == (ONE // 2, 0)
     books.check()
 
 
