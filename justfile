@@ -54,10 +54,10 @@ gen-check:
     python -m codegen.specgen --check
     nexusflow build --check
 
-# All tests
+# All tests, four files at a time, as most of them wait for servers
 [group('test')]
 test *args:
-    python -m pytest {{args}}
+    python -m pytest -n 4 --dist loadfile {{args}}
 
 # CPU, latency and memory of the gateway beside nginx on this machine
 [group('measure')]

@@ -10,6 +10,7 @@ from pathlib import Path
 from nexusflow.accounts.directory import Directory
 from nexusflow.flow.desk import Desk
 from nexusflow.flow.exchange import Exchange, Watchdog
+from nexusflow.flow.health import Fleet
 from nexusflow.flow.losses import LossCount
 from nexusflow.flow.served import ByName, serve_models
 from nexusflow.flow.signatures import Signatures
@@ -62,6 +63,7 @@ class Runtime:
     signatures: Signatures = field(default_factory=Signatures)
     losses: LossCount = field(default_factory=LossCount)
     fetcher: Fetcher = field(default_factory=Fetcher)
+    fleet: Fleet = field(default_factory=Fleet)
     drain_seconds: float = 30.0
     draining: bool = False
     _catalogue: tuple[Artifact, ByName] | None = None

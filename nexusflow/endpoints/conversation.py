@@ -6,6 +6,7 @@ through the canonical chat (`nexusflow.flow.bridge`).
 
 import asyncio
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from nexusflow.endpoints.address import find_model, not_offered, require_post
+from nexusflow.endpoints.lanes import serve_by_lanes
 from nexusflow.endpoints.surface import Call, Surface
 from nexusflow.flow import apis, attempt, continued, media, route, stream
 from nexusflow.flow.admit import admit, client_address
@@ -40,7 +42,6 @@ from nexusflow.upstream.transport import Reply
 from nexusflow.wire.head import inspect
 from nexusflow.wire.jsonedit import Fields
 
-SIMULATED: Header = (b"x-nexusflow-simulated", b"true")
 GOOGLE: Origin = "google/generate-content"
 ESTIMATED: Header = (b"x-nexusflow-estimated", b"tokens")
 
@@ -67,6 +68,8 @@ class Routed(Struct):
     lane: ServedLane
     streams: bool
     extra: bytes = b""
+    lanes: Sequence[ServedLane] = ()
+    """All that may be tried, in this order; `lane` is the present one."""
     losses: Losses = msgspec.field(default_factory=Losses)
 
 
@@ -104,12 +107,25 @@ class Conversation(Surface):
         return Incoming(key, body, fields, fields.get("model"))
 
     async def converse(self, call: Call, incoming: Incoming) -> None:
-        """From a parsed request to its answer."""
+        """From a parsed request to its answer, by the first lane that gives one."""
         routed = self.routed(incoming)
-        lane = routed.lane
-        call.bill = await self.desk.reserve(self.order(call, routed), call.exchange, call.client)
-        if lane.provider.simulated:
-            call.client.headers.append(SIMULATED)
+        bill = call.bill = await self.desk.reserve(self.order(call, routed), call.exchange, call.client)
+        fields = incoming.fields
+
+        async def attempt_at(lane: ServedLane) -> None:
+            routed.lane, routed.extra, routed.losses = lane, b"", Losses()
+            # Each lane has its own names and exceptions, which are written into the fields.
+            incoming.fields = dict(fields) if len(routed.lanes) > 1 else fields
+            await self._attempt(call, routed)
+
+        watcher = asyncio.create_task(stream.watch_client(call.exchange, call.receive)) if routed.streams else None
+        try:
+            await serve_by_lanes(call, bill, self.runtime.fleet, routed.lanes, attempt_at, streams=routed.streams)
+        finally:
+            if watcher is not None:
+                watcher.cancel()
+
+    async def _attempt(self, call: Call, routed: Routed) -> None:
         upstream = self.upstream_of(routed)
         if upstream == self.dialect.id and not self.holds_foreign_turns(routed):
             routed.extra = self.extra_head(call, routed)
@@ -124,7 +140,8 @@ class Conversation(Surface):
         wanted = rules.validate(incoming.body, offer.decoder, offer.model, self.bounds)
         checks.check_names(incoming.fields, rules.KNOWN, offer.model)
         streams = bool(wanted.stream) if incoming.streams is None else incoming.streams
-        return Routed(incoming, wanted, served, offer, route.choose(served), streams)
+        lanes = route.choose(served, self.runtime.fleet)
+        return Routed(incoming, wanted, served, offer, lanes[0], streams, lanes=lanes)
 
     def order(self, call: Call, routed: Routed) -> Order:
         """What the call asks to be served and paid for."""
@@ -133,7 +150,7 @@ class Conversation(Surface):
             key=incoming.key,
             address=client_address(call.scope),
             model=routed.served.model,
-            lane=routed.lane,
+            lanes=routed.lanes,
             protocol=self.dialect.id,
             endpoint=self.endpoint,
             body=incoming.body,
@@ -252,22 +269,17 @@ class Conversation(Surface):
 
     async def _stream(self, call: Call, routed: Routed, upstream: Dialect, outgoing: bytes, tap: Tap) -> None:
         lane, exchange = routed.lane, call.exchange
-        exchange.limit_total(lane.stream_total)
         exchange.enter(Phase.FIRST_BYTE, lane.first_byte)
         exchange.used = tap.usage
         call.client.keep_alive_frame = self.dialect.keep_alive
         call.failure = getattr(tap, "failure", None)  # only some protocols' failures depend on what was said before
         whole, tap = tap, self.framed(call, tap)
         hear(call, Heard(upstream, lane.destination))
-        watcher = asyncio.create_task(stream.watch_client(exchange, call.receive))
-        try:
-            opened = partial(self._opened, call, routed, upstream)
-            reply = await opened(outgoing)
-            if self._goes_on(upstream):
-                reply = continued.ContinuedReply(reply, outgoing, opened)
-            await stream.pump(exchange, reply, tap, call.client, lane, partial(self._completed, call, routed, whole))
-        finally:
-            watcher.cancel()
+        opened = partial(self._opened, call, routed, upstream)
+        reply = await opened(outgoing)
+        if self._goes_on(upstream):
+            reply = continued.ContinuedReply(reply, outgoing, opened)
+        await stream.pump(exchange, reply, tap, call.client, lane, partial(self._completed, call, routed, whole))
 
     async def _opened(self, call: Call, routed: Routed, upstream: Dialect, outgoing: bytes) -> Reply:
         lane, request_id = routed.lane, call.exchange.request_id

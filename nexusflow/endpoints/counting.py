@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from nexusflow import tokens
 from nexusflow.endpoints.address import find_model, not_offered
-from nexusflow.endpoints.conversation import ESTIMATED, SIMULATED, Conversation
+from nexusflow.endpoints.conversation import ESTIMATED, Conversation
+from nexusflow.endpoints.lanes import SIMULATED
 from nexusflow.endpoints.surface import Call
 from nexusflow.flow import apis, attempt, media, route
 from nexusflow.flow.admit import client_address, permit
@@ -63,7 +64,7 @@ async def _count(surface: Conversation, call: Call, read: Callable[[bytes, str],
         raise not_offered(served, surface.dialect.id)
     permit(incoming.key, served.model.id, surface.dialect.id, "count", client_address(call.scope))
     said = read(incoming.body, served.model.id)
-    lane = route.choose(served)
+    lane = route.choose(served, surface.runtime.fleet)[0]
     if lane.provider.simulated:
         call.client.headers.append(SIMULATED)
     upstream = surface.dialect.id if surface.dialect.id in lane.upstreams else lane.usual

@@ -1,9 +1,11 @@
 """`POST /v1/embeddings`, and Google's `:embedContent` and `:batchEmbedContents`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from nexusflow.endpoints.address import find_model, not_offered, require_post
-from nexusflow.endpoints.conversation import SIMULATED, announce, charge
+from nexusflow.endpoints.conversation import announce, charge
+from nexusflow.endpoints.lanes import serve_by_lanes
 from nexusflow.endpoints.surface import Call, Surface
 from nexusflow.flow import attempt, embed, route
 from nexusflow.flow.admit import admit, client_address
@@ -16,6 +18,7 @@ from nexusflow.flow.served import ByName, ServedLane, ServedModel
 from nexusflow.ir.artifact import Artifact
 from nexusflow.ir.embeddings import EmbeddingCall, EmbeddingReply
 from nexusflow.ir.loss import Losses
+from nexusflow.ir.usage import Usage
 from nexusflow.keys.model import Key
 from nexusflow.protocols.common import checks
 from nexusflow.protocols.common.demand import Demand
@@ -64,24 +67,31 @@ class OpenAIEmbeddings(Surface):
             raise not_offered(served, PROTOCOL)
         wanted = identity_request.validate(body, offer.decoder, offer.model)
         checks.check_names(fields, identity_request.KNOWN, offer.model)
-        lane = _lane(call, served)
-        order = _order(call, key, served, lane, PROTOCOL, body, wanted.user)
-        call.bill = await self._desk.reserve(order, call.exchange, call.client)
-        upstream = embed.embedder(lane, served, embed.OPENAI)
-        if upstream.id != embed.OPENAI:
-            said = read_request.read(body, model=served.model.id)
-            await _bridged(call, self.runtime, served, lane, upstream, said, write_reply.write)
-            return
-        capabilities = lane.destination.capabilities
-        outgoing = identity_request.prepare(wanted, fields, offer.model, lane.model, capabilities)
-        target = lane.at(upstream.path(lane.destination))
-        found = await attempt.fetch(call.exchange, lane, target, upstream.errors, outgoing)
-        name = served.model.id
-        call.exchange.used = lambda: identity_reply.usage(found) or estimated_usage(read_request.read(body, model=name))
-        shown = identity_reply.relabel(
-            found, served.raw_id, encoding=wanted.encoding_format or "float", count=inputs.count(wanted)
-        )
-        await _answer(call, lane, shown)
+        lanes = route.choose(served, self.runtime.fleet)
+        order = _order(call, key, served, lanes, PROTOCOL, body, wanted.user)
+        bill = call.bill = await self._desk.reserve(order, call.exchange, call.client)
+
+        async def attempt_at(lane: ServedLane) -> None:
+            upstream = embed.embedder(lane, served, embed.OPENAI)
+            if upstream.id != embed.OPENAI:
+                said = read_request.read(body, model=served.model.id)
+                await _bridged(call, self.runtime, served, lane, upstream, said, write_reply.write)
+                return
+            capabilities = lane.destination.capabilities
+            outgoing = identity_request.prepare(wanted, dict(fields), offer.model, lane.model, capabilities)
+            target = lane.at(upstream.path(lane.destination))
+            found = await attempt.fetch(call.exchange, lane, target, upstream.errors, outgoing)
+            call.exchange.used = partial(_used, body, served.model.id, found)
+            shown = identity_reply.relabel(
+                found, served.raw_id, encoding=wanted.encoding_format or "float", count=inputs.count(wanted)
+            )
+            await _answer(call, lane, shown)
+
+        await serve_by_lanes(call, bill, self.runtime.fleet, lanes, attempt_at)
+
+
+def _used(body: bytes, model: str, found: bytes) -> Usage:
+    return identity_reply.usage(found) or estimated_usage(read_request.read(body, model=model))
 
 
 async def embed_contents(
@@ -99,29 +109,26 @@ async def embed_contents(
     model = served.model
     wanted = google_request.validate(body, model, server.request, batch=batch)
     google_request.check_names(fields, model)
-    lane = _lane(call, served)
-    order = _order(call, key, served, lane, GEMINI, body, None)
-    call.bill = await desk.reserve(order, call.exchange, call.client)
-    upstream = embed.embedder(lane, served, embed.GOOGLE)
-    if upstream.id != embed.GOOGLE:
-        said = google_reader.read(wanted, fields, model=served.model.id)
-        await _bridged(call, runtime, served, lane, upstream, said, google_writer.write)
-        return
-    to = lane.destination
-    outgoing = google_request.prepare(wanted, fields, model, to.model, to.capabilities)
-    path = upstream.path(to) if batch else upstream.path(to).replace(":batchEmbedContents", ":embedContent")
-    found = await attempt.fetch(call.exchange, lane, lane.at(path), upstream.errors, outgoing)
-    call.exchange.used = lambda: (
-        google_identity.usage(found) or estimated_usage(google_reader.read(wanted, fields, model=model.id))
-    )
-    await _answer(call, lane, google_identity.relabel(found, served.raw_id, count=len(wanted)))
+    lanes = route.choose(served, runtime.fleet)
+    order = _order(call, key, served, lanes, GEMINI, body, None)
+    bill = call.bill = await desk.reserve(order, call.exchange, call.client)
 
+    async def attempt_at(lane: ServedLane) -> None:
+        upstream = embed.embedder(lane, served, embed.GOOGLE)
+        if upstream.id != embed.GOOGLE:
+            said = google_reader.read(wanted, fields, model=served.model.id)
+            await _bridged(call, runtime, served, lane, upstream, said, google_writer.write)
+            return
+        to = lane.destination
+        outgoing = google_request.prepare(wanted, dict(fields), model, to.model, to.capabilities)
+        path = upstream.path(to) if batch else upstream.path(to).replace(":batchEmbedContents", ":embedContent")
+        found = await attempt.fetch(call.exchange, lane, lane.at(path), upstream.errors, outgoing)
+        call.exchange.used = lambda: (
+            google_identity.usage(found) or estimated_usage(google_reader.read(wanted, fields, model=model.id))
+        )
+        await _answer(call, lane, google_identity.relabel(found, served.raw_id, count=len(wanted)))
 
-def _lane(call: Call, served: ServedModel) -> ServedLane:
-    lane = route.choose(served)
-    if lane.provider.simulated:
-        call.client.headers.append(SIMULATED)
-    return lane
+    await serve_by_lanes(call, bill, runtime.fleet, lanes, attempt_at)
 
 
 async def _bridged(
@@ -142,13 +149,19 @@ async def _bridged(
 
 
 def _order(
-    call: Call, key: Key, served: ServedModel, lane: ServedLane, protocol: str, body: bytes, user: str | None
+    call: Call,
+    key: Key,
+    served: ServedModel,
+    lanes: Sequence[ServedLane],
+    protocol: str,
+    body: bytes,
+    user: str | None,
 ) -> Order:
     return Order(
         key=key,
         address=client_address(call.scope),
         model=served.model,
-        lane=lane,
+        lanes=lanes,
         protocol=protocol,
         endpoint="embeddings",
         body=body,

@@ -6,8 +6,9 @@ from typing import Protocol
 from msgspec import Raw
 
 from nexusflow.flow.exchange import Exchange, Phase
+from nexusflow.flow.failure import AttemptFailed, of_fault, of_status
 from nexusflow.flow.served import ServedLane
-from nexusflow.ir.errors import Kind, Problem, RequestRefused, refuse
+from nexusflow.ir.errors import Kind, Problem, refuse
 from nexusflow.protocols.dialect import Dialect
 from nexusflow.upstream.transport import Fault, Outgoing, Reply, Target, UpstreamFault
 
@@ -48,14 +49,13 @@ async def send(lane: ServedLane, target: Target, body: bytes, request_id: str, e
                 raise
             return await lane.transport.send(call)
     except UpstreamFault as fault:
-        raise RequestRefused(explain(fault, lane, request_id)) from fault
+        raise failed(fault, lane, request_id) from fault
 
 
 async def fetch(
     exchange: Exchange, lane: ServedLane, target: Target, errors: ErrorReader, body: bytes, extra: bytes = b""
 ) -> bytes:
     """The whole body of the provider's good answer to one unary call. Raises `RequestRefused` for any other."""
-    exchange.limit_total(lane.total)
     exchange.enter(Phase.FIRST_BYTE, lane.total)
     exchange.dispatch()
     reply = await send(lane, target, body, exchange.request_id, extra)
@@ -75,10 +75,15 @@ async def read(reply: Reply, lane: ServedLane, limit: int, request_id: str) -> b
     try:
         return await reply.read(limit)
     except UpstreamFault as fault:
-        raise RequestRefused(explain(fault, lane, request_id)) from fault
+        raise failed(fault, lane, request_id) from fault
 
 
-def explain(fault: UpstreamFault, lane: ServedLane, request_id: str) -> Problem:
+def failed(fault: UpstreamFault, lane: ServedLane, request_id: str) -> AttemptFailed:
+    """A fault below HTTP as the end of an attempt."""
+    return AttemptFailed(_explain(fault, lane, request_id), of_fault(fault.fault))
+
+
+def _explain(fault: UpstreamFault, lane: ServedLane, request_id: str) -> Problem:
     """A fault below HTTP as told to the client; its detail goes to the log only."""
     _log.warning("provider %s, request %s: %s", lane.provider.id, request_id, fault)
     if fault.fault is Fault.CONNECT_TIMEOUT:
@@ -96,7 +101,7 @@ async def require_success(reply: Reply, lane: ServedLane, errors: ErrorReader, r
     """Raise what the provider's refusal means for the client, in the words of the provider's protocol."""
     if reply.status != 200:
         body = await read(reply, lane, MAX_ERROR_BYTES, request_id)
-        raise RequestRefused(errors.read(reply.status, body, retry_after(reply)))
+        raise AttemptFailed(errors.read(reply.status, body, retry_after(reply)), of_status(reply.status))
 
 
 async def require_stream(reply: Reply, lane: ServedLane, upstream: Dialect, request_id: str) -> None:

@@ -12,11 +12,12 @@ from msgspec import Struct
 
 from nexusflow.flow.client import ClientStream
 from nexusflow.flow.estimate import Size, most, output_tokens
-from nexusflow.flow.exchange import Exchange
+from nexusflow.flow.exchange import Exchange, nothing_used
+from nexusflow.flow.failure import Failure
 from nexusflow.flow.heard import Heard
 from nexusflow.flow.once import Once
 from nexusflow.flow.served import ServedLane
-from nexusflow.flow.settlement import Evidence, Outcome, Settlement, Terms, settle, usage_text
+from nexusflow.flow.settlement import Evidence, Outcome, Settlement, Terms, absorbed, settle, usage_text
 from nexusflow.ir.account import Payer
 from nexusflow.ir.errors import Kind, Problem, RequestRefused
 from nexusflow.ir.plan import Model
@@ -51,6 +52,10 @@ class Bill(Struct):
     now_ms: int
     begun: float
     opened: bool = False
+    sent_by: ServedLane | None = None
+    attempts: int = 1
+    paid: tuple[Entry, ...] = ()
+    """What earlier attempts owe their providers, which no customer pays (B-02)."""
     settled: Settlement | None = None
     heard: Heard | None = None
     said: int = 0
@@ -61,8 +66,11 @@ class Bill(Struct):
     heard_at_leave: int = 0
 
     def dispatch(self) -> None:
-        """Put the call on record, once; nothing may be sent before. Raises `RequestRefused` when it cannot be."""
-        if self.opened:
+        """Put the attempt on record, once; nothing may be sent before (R-23).
+
+        Raises `RequestRefused` when it cannot be.
+        """
+        if self.sent_by is self.lane:
             return
         payer, lane = self.payer, self.lane
         self.ledger.open(
@@ -85,6 +93,23 @@ class Bill(Struct):
             )
         )
         self.opened = True
+        self.sent_by = lane
+
+    def lose(self, failure: Failure) -> None:
+        """The present attempt failed and another one follows: what it may have cost is absorbed, by its class."""
+        if not self.opened:
+            return
+        entry = absorbed(failure, self._terms(), self._evidence(), self.attempts)
+        if entry is not None:
+            self.paid = (*self.paid, entry)
+
+    def turn_to(self, lane: ServedLane) -> None:
+        """The next attempt, by another lane, at that lane's price; nothing of it has been heard yet."""
+        self.lane = lane
+        self.attempts += 1
+        self.heard = None
+        self.said = 0
+        self.exchange.used = nothing_used
 
     def note_progress(self) -> None:
         """Put on record how far a long stream has come, so that a killed process does not give it away.
@@ -115,7 +140,7 @@ class Bill(Struct):
         if self.settled is not None:
             return self.settled
         self.drains.discard(self.exchange)
-        self.settled = done = settle(outcome, self._terms(), self._evidence(server_error))
+        self.settled = done = settle(outcome, self._terms(), self._evidence(server_error), self.paid)
         await self.ledger.close(self._closed(done.entries, self._line(done, outcome, status, error)), self.hold)
         return done
 
@@ -206,5 +231,5 @@ class Bill(Struct):
             amount=done.amount,
             first_ms=None if first is None else int((first - self.begun) * 1000),
             total_ms=int((now - self.begun) * 1000),
-            attempts=1 if self.opened else 0,
+            attempts=self.attempts if self.opened else 0,
         )

@@ -1,6 +1,7 @@
 """Where calls get their bills: who may call, who pays, and whether the money is there."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -10,13 +11,13 @@ from nexusflow.accounts.directory import Directory
 from nexusflow.flow.admit import permit
 from nexusflow.flow.bill import Bill
 from nexusflow.flow.client import ClientStream
-from nexusflow.flow.estimate import size_of
+from nexusflow.flow.estimate import Size, size_of
 from nexusflow.flow.exchange import PROGRESS_SECONDS, Exchange
 from nexusflow.flow.once import Once, fingerprint
 from nexusflow.flow.served import ServedLane
 from nexusflow.ir.account import Payer
 from nexusflow.ir.errors import Kind, RequestRefused
-from nexusflow.ir.plan import Model
+from nexusflow.ir.plan import Model, Price
 from nexusflow.keys.model import Key
 from nexusflow.ledger import idempotency
 from nexusflow.ledger.leases import Hold
@@ -33,7 +34,8 @@ class Order(Struct, frozen=True):
     key: Key
     address: str | None
     model: Model
-    lane: ServedLane
+    lanes: Sequence[ServedLane]
+    """Those that may serve it, the first one first."""
     protocol: str
     endpoint: str
     body: bytes
@@ -60,14 +62,13 @@ class Desk:
 
         Raises `RequestRefused`: not allowed, suspended, no funds, no ledger; and `Replayed` for a call made before.
         """
-        model, lane = order.model, order.lane
+        model, lane = order.model, order.lanes[0]
         permit(order.key, model.id, order.protocol, order.endpoint, order.address)
         now_ms = time.time_ns() // 1_000_000
         payer = self.directory.payer(order.key, model.id, order.demand.user, now_ms)
         size = size_of(order.body, order.demand, model, self.default_output)
-        amount = 0
-        if lane.price is not None:
-            amount = bound(lane.price, now_ms, input_tokens=size.input, output_tokens=size.output, answers=size.answers)
+        # Whichever lane answers, its price is covered (R-24).
+        amount = max([_most(one.price, size, now_ms) for one in order.lanes])
         once = self._once(order, payer, exchange.request_id, now_ms) if order.name is not None else None
         hold = await self._hold(payer, amount, once)
         bill = Bill(
@@ -116,3 +117,9 @@ class Desk:
             worker=self.ledger.worker,
             now_ms=now_ms,
         )
+
+
+def _most(price: Price | None, size: Size, now_ms: int) -> int:
+    if price is None:
+        return 0
+    return bound(price, now_ms, input_tokens=size.input, output_tokens=size.output, answers=size.answers)

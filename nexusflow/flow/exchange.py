@@ -69,8 +69,8 @@ class Exchange:
         self.gone = False
         self.answered = False
         self.keep_alive: Callable[[], Awaitable[None]] | None = None
-        self.used: Callable[[], Usage | None] = _nothing
-        self.dispatch: Callable[[], object] = _nothing
+        self.used: Callable[[], Usage | None] = nothing_used
+        self.dispatch: Callable[[], object] = nothing_used
         self.hear: Callable[[bytes], None] = _ignore
         self.progress: Callable[[], None] | None = None
         self.progress_at = float("inf")
@@ -95,8 +95,13 @@ class Exchange:
         self.keep_alive = None
 
     def limit_total(self, seconds: float) -> None:
-        """Bound the whole rest of the call (R-26)."""
-        self.total = time.monotonic() + seconds
+        """Bound the whole rest of the call, all attempts together (R-26). A bound that ends sooner stays."""
+        self.total = min(self.total, time.monotonic() + seconds)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the whole time of the call is over."""
+        return time.monotonic() >= self.total
 
     def expire(self) -> None:
         """End the current wait: too long."""
@@ -134,7 +139,8 @@ class Exchange:
             self.task.uncancel()
 
 
-def _nothing() -> Usage | None:
+def nothing_used() -> Usage | None:
+    """What is known of a call of which nothing was heard."""
     return None
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
+from nexusflow.flow.failure import Failure
 from nexusflow.ir.plan import Billing, Price
 from nexusflow.ir.usage import Usage
 from nexusflow.ledger import records
@@ -76,6 +77,24 @@ def settle(outcome: Outcome, terms: Terms, evidence: Evidence, paid: Sequence[En
     reason = wrong or (None if outcome is Outcome.DONE else outcome.value)
     charge = _entry(terms, "charge", cost.amount, basis, reason, usage)
     return Settlement((charge, *_owed(terms, "cost", cost.cost, basis), *paid), usage, cost.amount)
+
+
+def absorbed(failure: Failure, terms: Terms, evidence: Evidence, attempt: int) -> Entry | None:
+    """What a lost attempt owes its provider: input and what was heard, where nobody knows how it ended (class U).
+
+    Of a provider that said itself that it failed (class E), its rule tells. Others read nothing.
+    """
+    if failure is Failure.UNCERTAIN:
+        usage = Usage(input_text=evidence.input, output_text=evidence.output(), source="estimated")
+    elif failure is Failure.SERVER_ERROR and terms.billing.charges_input_on_error:
+        usage = Usage(input_text=evidence.input, source="estimated")
+    else:
+        return None
+    cost = _priced(terms, usage).cost
+    if not cost:
+        return None
+    entry = _entry(terms, "absorbed", cost, "estimated", failure.name.lower())
+    return msgspec.structs.replace(entry, id=f"{terms.request}/absorbed/{attempt}")
 
 
 def _priced(terms: Terms, usage: Usage) -> Cost:

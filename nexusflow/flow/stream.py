@@ -67,7 +67,7 @@ async def pump(
         await _finish(exchange, tap, client, held)
         finished = finished or await _drain(reply)
     except UpstreamFault as fault:
-        raise RequestRefused(attempt.explain(fault, lane, exchange.request_id)) from fault
+        raise attempt.failed(fault, lane, exchange.request_id) from fault
     finally:
         exchange.keep_alive = None
         reply.close(reusable=finished)

@@ -92,9 +92,7 @@ class Journal:
         except (OSError, RecordTooLong) as error:
             raise JournalFull(str(error)) from error
         if kind is Opened:
-            segment = files.listed[-1]
-            segment.live += 1
-            self._live[record.id] = _Live(segment, payload)
+            self._note_opened(record.id, payload)
         elif kind is Closed:
             self._last_close = position
             live = self._live.pop(record.id, None)
@@ -103,6 +101,15 @@ class Journal:
         elif (live := self._live.get(record.id)) is not None:
             live.progress = payload
         return position
+
+    def _note_opened(self, id_: str, payload: bytes) -> None:
+        live = self._live.get(id_)
+        if live is not None:  # another attempt of the same call (R-23)
+            live.opened, live.progress = payload, None
+            return
+        segment = self._files.listed[-1]
+        segment.live += 1
+        self._live[id_] = _Live(segment, payload)
 
     async def durable(self, position: int) -> None:
         """Wait for the group commit that covers `position`. Raises SyncFailed."""

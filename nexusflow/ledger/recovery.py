@@ -115,8 +115,10 @@ def _batches(reader: Reader, left: dict[str, tuple[Opened, Progress | None]]) ->
     for _, record in reader.records():
         match record:
             case Opened():
-                # A record that was carried over from an old file repeats itself, and must not undo its progress.
-                left[record.id] = (record, left.get(record.id, (record, None))[1])
+                # A record that was carried over from an old file repeats itself, and must not undo its progress;
+                # that of another attempt does.
+                if record.id not in left or left[record.id][0] != record:
+                    left[record.id] = (record, None)
             case Progress():
                 if record.id in left:
                     left[record.id] = (left[record.id][0], record)

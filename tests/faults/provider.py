@@ -80,10 +80,11 @@ class Provider:
         return [seen for seen in self.requests if seen.model == model]
 
     def close(self) -> None:
-        """Stop listening and close what is open."""
-        self._listener.close()
-        for connection in list(self._open):
-            connection.close()
+        """Stop listening and close what is open; those who wait for it in a thread are told."""
+        for one in (self._listener, *self._open):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
 
     def _accept(self) -> None:
         while True:

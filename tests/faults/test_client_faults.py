@@ -404,7 +404,9 @@ class TestHead:
         assert {name for name, _ in answer.headers} == {
             "content-type",
             "content-length",
+            "x-nexusflow-attempts",
             "x-nexusflow-cost",
+            "x-nexusflow-provider",
             "x-request-id",
             "server",
             "date",

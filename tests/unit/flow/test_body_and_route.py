@@ -8,12 +8,12 @@ import pytest
 
 from nexusflow.flow.body import ClientGone, read_body
 from nexusflow.flow.exchange import Exchange, Phase
+from nexusflow.flow.health import Fleet
 from nexusflow.flow.route import choose
-from nexusflow.flow.served import serve_models
-from nexusflow.ir.artifact import Artifact
 from nexusflow.ir.errors import Kind, RequestRefused
-from nexusflow.ir.plan import CredentialRef, Lane, Model, Plan, Provider, RequestBounds, Server
+from nexusflow.ir.plan import RequestBounds
 from nexusflow.wire.head import Head
+from tests.support.lanes import lane, served
 
 BOUNDS = RequestBounds(max_body_bytes=10)
 
@@ -87,63 +87,31 @@ def test_C01_the_client_left() -> None:
         read(part(b"abc", more=True), {"type": "http.disconnect"})
 
 
-class Nowhere:
-    """Upstreams that nobody calls."""
-
-    def connect(self, provider: Provider) -> Any:
-        return provider.id
-
-    def base_url(self, provider: Provider) -> str:
-        return provider.base_url
-
-
-def plan(*lanes: Lane) -> Plan:
-    providers = tuple(
-        Provider(
-            id=name,
-            title=name,
-            protocol="openai/chat-completions",
-            base_url="http://127.0.0.1:9/v1/",
-            credential=CredentialRef("env", "NEXUSFLOW_TEST_NO_SUCH_VARIABLE") if name == "locked" else None,
-        )
-        for name in ("a", "b", "locked")
-    )
-    model = Model(id="m/1", title="m", owner="t", category="language", lanes=lanes, protocols=(), aliases=("other",))
-    return Plan(server=Server(name="t"), surfaces=(), providers=providers, models=(model,))
-
-
-def lane(provider: str, **more: Any) -> Lane:
-    return Lane(path="p", provider=provider, model="up", **{"protocol": "openai/chat-completions", **more})
-
-
-def served(*lanes: Lane) -> Any:
-    by_name = serve_models(Artifact(plan(*lanes), ()), Nowhere())
-    assert set(by_name) == {b'"m/1"', b'"other"'}
-    assert by_name[b'"m/1"'] is by_name[b'"other"']
-    return by_name[b'"m/1"']
+def first(model: Any) -> Any:
+    return choose(model, Fleet())[0]
 
 
 def test_the_lowest_priority_number_wins() -> None:
     model = served(lane("b", priority=1), lane("a", priority=0))
-    assert {choose(model).provider.id for _ in range(50)} == {"a"}
-    target = choose(model).upstreams["openai/chat-completions"].target
+    assert {first(model).provider.id for _ in range(50)} == {"a"}
+    target = first(model).upstreams["openai/chat-completions"].target
     assert (target.host, target.port) == ("127.0.0.1", 9)
     assert target.head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\n")
 
 
 def test_weights_within_a_priority() -> None:
     model = served(lane("a", weight=9), lane("b", weight=1), lane("b", priority=1, weight=1000))
-    counts = Counter(choose(model).provider.id for _ in range(2000))
+    counts = Counter(first(model).provider.id for _ in range(2000))
     assert counts["a"] > counts["b"] > 0
 
 
 def test_lanes_that_cannot_be_called_are_passed_over() -> None:
-    assert choose(served(lane("locked"), lane("a", protocol=None), lane("b", priority=7))).provider.id == "b"
+    assert first(served(lane("locked"), lane("a", protocol=None), lane("b", priority=7))).provider.id == "b"
 
 
 def test_a_model_without_lanes_says_why() -> None:
     with pytest.raises(RequestRefused) as caught:
-        choose(served(lane("locked"), lane("a", protocol=None)))
+        first(served(lane("locked"), lane("a", protocol=None)))
     problem = caught.value.problem
     assert (problem.kind, problem.param, problem.should_retry) == (Kind.UNAVAILABLE, "model", False)
     assert "NEXUSFLOW_TEST_NO_SUCH_VARIABLE" in problem.message

@@ -1,0 +1,140 @@
+"""How well each deployment serves, as this worker sees it, and when to try it again (contract 2.11, R-02).
+
+Only what is the provider's fault counts; a caller's bad request says nothing of a deployment (class C).
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from nexusflow.flow.failure import Failure
+from nexusflow.flow.served import ServedLane
+
+DEGRADED, DOWN = 3, 5
+"""Consecutive failures."""
+WINDOW_S, FEWEST = 30.0, 20
+"""Half of at least so many attempts in this time take a deployment down that fails now and then (R-02)."""
+FIRST_EJECTION_S, LONGEST_EJECTION_S = 1.0, 60.0
+CREDENTIAL_S = 60.0
+"""How long a deployment that does not accept our key is left alone."""
+UNTOLD_S = 1.0
+"""How long a deployment cools that says 429 but not for how long."""
+
+State = Literal["healthy", "degraded", "down", "cooling"]
+_RANK: dict[State, int] = {"healthy": 0, "degraded": 1, "cooling": 2, "down": 2}
+_random = random.Random().random  # noqa: S311  # spreading load, not keeping a secret
+_log = logging.getLogger("nexusflow.health")
+
+
+class Deployment:
+    """One model at one provider. Seconds are monotonic."""
+
+    __slots__ = ("attempts", "away_until", "bad", "cooling_until", "failures", "name", "since")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.failures = 0
+        self.away_until = 0.0
+        self.cooling_until = 0.0
+        self.since = self.attempts = self.bad = 0.0
+
+    def count(self, now: float, *, bad: bool) -> None:
+        """One attempt more, and whether it failed."""
+        if now - self.since > WINDOW_S:
+            self.since, self.attempts, self.bad = now, 0, 0
+        self.attempts += 1
+        self.bad += bad
+
+    @property
+    def flapping(self) -> bool:
+        """Whether it fails as often as not."""
+        return self.attempts >= FEWEST and self.bad * 2 >= self.attempts
+
+    def state(self, now: float) -> State:
+        """A deployment whose time away is over counts as healthy, so that a request tries it; see `Fleet.order`."""
+        if now < self.cooling_until:
+            return "cooling"
+        if now >= self.away_until:
+            return "healthy"
+        return "down" if self.failures >= DOWN else "degraded"
+
+
+class Fleet:
+    """All deployments of this worker, by provider and the model's name there; they outlive swaps of the artifact."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._known: dict[tuple[str, str], Deployment] = {}
+
+    def order(self, lanes: Sequence[ServedLane]) -> Sequence[ServedLane]:
+        """`lanes`, sorted by priority, in the order to try them: the healthy ones first, by weight where equal.
+
+        Those that are down or cool are left out as long as others are there; alone they are still tried (R-02). One
+        whose time away is over is tried by a single request, and is away for others until that has ended.
+        """
+        if len(lanes) == 1:
+            return lanes
+        now = self._clock()
+        ranks = [_RANK[self._of(lane).state(now)] for lane in lanes]
+        best = min(ranks)
+        usable = [
+            (rank, lane.priority, _random() ** (1 / lane.weight) if lane.weight else 0.0, at)
+            for at, (rank, lane) in enumerate(zip(ranks, lanes, strict=True))
+            if rank < 2 or best == 2  # away
+        ]
+        usable.sort(key=lambda one: (one[0], one[1], -one[2]))
+        ordered = [lanes[at] for *_, at in usable]
+        self._try_again(ordered[0], now)
+        return ordered
+
+    def succeeded(self, lane: ServedLane) -> None:
+        """A good answer: failures in a row are forgotten, not how many there were."""
+        deployment = self._of(lane)
+        deployment.count(self._clock(), bad=False)
+        if deployment.failures:
+            if deployment.failures >= DEGRADED:
+                _log.warning("%s serves again", deployment.name)
+            deployment.failures = 0
+            deployment.away_until = 0.0
+
+    def failed(self, lane: ServedLane, failure: Failure, retry_after: int | None) -> None:
+        """An attempt ended in `failure`; `retry_after` seconds are as the provider says."""
+        if failure is Failure.CALLER:
+            return
+        deployment, now = self._of(lane), self._clock()
+        if failure is Failure.REFUSED and retry_after is not None:
+            deployment.cooling_until = now + retry_after
+            return
+        if failure is Failure.CREDENTIAL:
+            _log.error("%s refuses our credentials or does not know the model; it is left alone", deployment.name)
+            deployment.failures = max(deployment.failures + 1, DOWN)
+            deployment.away_until = now + CREDENTIAL_S
+            return
+        deployment.failures += 1
+        deployment.count(now, bad=True)
+        if deployment.flapping and deployment.failures < DOWN:
+            deployment.failures = DOWN
+        if deployment.failures >= DEGRADED:
+            if deployment.failures in (DEGRADED, DOWN):
+                _log.warning("%s is %s", deployment.name, "degraded" if deployment.failures < DOWN else "down")
+            times = deployment.failures - DEGRADED
+            seconds = min(FIRST_EJECTION_S * 2.0 ** min(times, 30), LONGEST_EJECTION_S)
+            deployment.away_until = now + seconds * (0.8 + 0.4 * _random())
+
+    def state(self, lane: ServedLane) -> State:
+        """How a deployment stands now."""
+        return self._of(lane).state(self._clock())
+
+    def _try_again(self, lane: ServedLane, now: float) -> None:
+        deployment = self._of(lane)
+        if deployment.failures >= DEGRADED and deployment.away_until <= now:
+            deployment.away_until = now + FIRST_EJECTION_S
+
+    def _of(self, lane: ServedLane) -> Deployment:
+        key = (lane.provider.id, lane.destination.model)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = Deployment(f"{lane.provider.id} ({lane.destination.model})")
+        return found

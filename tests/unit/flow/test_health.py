@@ -1,0 +1,169 @@
+"""The fleet as one worker sees it: contract 2.11, R-02, and class by class what counts (reliability 1.3)."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from nexusflow.flow.failure import Failure, of_fault, of_status
+from nexusflow.flow.health import CREDENTIAL_S, DEGRADED, DOWN, FIRST_EJECTION_S, LONGEST_EJECTION_S, Fleet
+from nexusflow.upstream.transport import Fault
+from tests.support.lanes import served_lane
+
+
+class Clock:
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def fleet(clock: Clock) -> Fleet:
+    return Fleet(clock)
+
+
+A, B, C = (replace(served_lane(name), priority=at) for at, name in enumerate("abc"))
+
+
+def names(lanes: Any) -> str:
+    return "".join(lane.provider.id for lane in lanes)
+
+
+def fail(fleet: Fleet, lane: Any, times: int, failure: Failure = Failure.SERVER_ERROR) -> None:
+    for _ in range(times):
+        fleet.failed(lane, failure, None)
+
+
+def test_lanes_go_by_priority(fleet: Fleet) -> None:
+    assert names(fleet.order((A, B, C))) == "abc"
+
+
+def test_three_failures_degrade_and_five_take_down(fleet: Fleet) -> None:
+    """Degraded ones are tried after the healthy ones, those that are down not at all."""
+    fail(fleet, A, DEGRADED - 1)
+    assert names(fleet.order((A, B))) == "ab"
+    fail(fleet, A, 1)
+    assert fleet.state(A) == "degraded"
+    assert names(fleet.order((A, B))) == "ba"
+    fail(fleet, A, DOWN - DEGRADED)
+    assert fleet.state(A) == "down"
+    assert names(fleet.order((A, B, C))) == "bc"
+
+
+def test_success_brings_it_back_to_its_priority(fleet: Fleet) -> None:
+    fail(fleet, A, DOWN)
+    fleet.succeeded(A)
+    assert fleet.state(A) == "healthy"
+    assert names(fleet.order((A, B))) == "ab"
+    fail(fleet, A, DEGRADED - 1)
+    assert names(fleet.order((A, B))) == "ab"
+
+
+def test_R02_the_last_one_is_never_left_out(fleet: Fleet) -> None:
+    fail(fleet, A, DOWN)
+    fail(fleet, B, DOWN)
+    assert names(fleet.order((A, B))) == "ab"
+    assert names(fleet.order((A,))) == "a"
+
+
+def test_one_request_tries_whether_it_is_back(fleet: Fleet, clock: Clock) -> None:
+    """The others keep to those that serve until that attempt has ended, or taken too long."""
+    fail(fleet, A, DOWN)
+    clock.now += LONGEST_EJECTION_S * 1.3
+    assert names(fleet.order((A, B))) == "ab"
+    assert names(fleet.order((A, B))) == "b"
+    clock.now += FIRST_EJECTION_S + 0.1
+    assert names(fleet.order((A, B))) == "ab"
+
+
+def test_R02_each_further_failure_keeps_it_away_for_longer_up_to_a_bound(fleet: Fleet, clock: Clock) -> None:
+    away = []
+    fail(fleet, A, DOWN)
+    for _ in range(12):
+        begun = clock.now
+        while fleet.state(A) != "healthy":
+            clock.now += 0.1
+        away.append(clock.now - begun)
+        fail(fleet, A, 1)
+    assert away[0] < 6
+    assert away[3] > 2 * away[0]
+    assert LONGEST_EJECTION_S * 0.79 <= away[-1] <= LONGEST_EJECTION_S * 1.3
+
+
+def test_R02_half_of_twenty_attempts_take_it_down_though_never_three_in_a_row(fleet: Fleet, clock: Clock) -> None:
+    for _ in range(9):
+        fail(fleet, A, 1)
+        fleet.succeeded(A)
+    fail(fleet, A, 1)
+    assert fleet.state(A) == "healthy"
+    fail(fleet, A, 1)
+    assert fleet.state(A) == "down"
+
+
+def test_R02_failures_of_long_ago_do_not_count(fleet: Fleet, clock: Clock) -> None:
+    for _ in range(30):
+        fail(fleet, A, 1)
+        fleet.succeeded(A)
+        clock.now += 4
+    assert fleet.state(A) == "healthy"
+
+
+def test_a_429_cools_exactly_as_long_as_told_and_is_no_failure(fleet: Fleet, clock: Clock) -> None:
+    fleet.failed(A, Failure.REFUSED, 7)
+    assert fleet.state(A) == "cooling"
+    assert names(fleet.order((A, B))) == "b"
+    clock.now += 6.99
+    assert names(fleet.order((A, B))) == "b"
+    clock.now += 0.01
+    assert names(fleet.order((A, B))) == "ab"
+
+
+def test_a_callers_own_mistakes_say_nothing_of_a_deployment(fleet: Fleet) -> None:
+    fail(fleet, A, 100, Failure.CALLER)
+    assert fleet.state(A) == "healthy"
+
+
+def test_a_refused_credential_takes_it_out_at_once_and_is_told(
+    fleet: Fleet, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    fleet.failed(A, Failure.CREDENTIAL, None)
+    assert names(fleet.order((A, B))) == "b"
+    assert "credentials" in caplog.text
+    clock.now += CREDENTIAL_S
+    assert names(fleet.order((A, B))) == "ab"
+
+
+def test_models_of_one_provider_are_apart(fleet: Fleet) -> None:
+    other = replace(
+        A, destination=type(A.destination)(model="other", family="f", capabilities=A.destination.capabilities)
+    )
+    fail(fleet, A, DOWN)
+    assert names(fleet.order((other, B))) == "ab"
+
+
+@pytest.mark.parametrize(
+    ("status", "failure"),
+    [
+        *((status, "C") for status in (400, 405, 409, 413, 415, 422)),
+        *((status, "A") for status in (401, 402, 403, 404)),
+        *((status, "Q") for status in (408, 429, 503, 529)),
+        *((status, "E") for status in (500, 502, 504)),
+    ],
+)
+def test_classes_of_refusals(status: int, failure: str) -> None:
+    assert of_status(status) == failure
+
+
+def test_classes_of_faults_below_http() -> None:
+    assert {fault for fault in Fault if of_fault(fault) == "N"} == {
+        Fault.DNS,
+        Fault.CONNECT,
+        Fault.CONNECT_TIMEOUT,
+        Fault.TLS,
+    }
