@@ -216,6 +216,7 @@ def _server(document: spec.Spec) -> Server:
         hosts=gateway.hosts,
         currency=gateway.currency,
         query_key=gateway.query_key,
+        trusted_proxies=tuple(sorted(set(gateway.trusted_proxies))),
         media_fetch=MediaFetch(
             allow_hosts=tuple(sorted(set(gateway.media_fetch.allow_hosts))),
             allow_http=gateway.media_fetch.allow_http,

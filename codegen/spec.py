@@ -455,6 +455,7 @@ class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timeouts: Timeouts = Timeouts()
     drain_seconds: int | float = 30
     query_key: bool = True
+    trusted_proxies: tuple[str, ...] = ()
     media_fetch: MediaFetch = MediaFetch()
     errors: ErrorPolicy = ErrorPolicy()
     billing: GatewayBilling = GatewayBilling()

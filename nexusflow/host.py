@@ -13,6 +13,7 @@ from typing import Any
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from nexusflow.flow.proxies import Proxies
 from nexusflow.ir.plan import Server
 from nexusflow.loading import ArtifactRefused, Loaded, build_app, forget, load
 from nexusflow.runtime import Runtime, open_runtime
@@ -31,10 +32,13 @@ class Host:
         self._loaded: Loaded
         self._runtime: Runtime
         self._watcher: asyncio.Task[None] | None = None
+        self._proxies: Proxies | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = str(scope["type"])
         if kind == "http":
+            if self._proxies is not None:
+                self._proxies.unmask(scope)
             await self._app(scope, receive, send)
         elif kind == "lifespan":
             await self._lifespan(receive, send)
@@ -48,6 +52,7 @@ class Host:
         self._runtime = open_runtime(settings, loaded.plan.server)
         await self._runtime.start()
         self._app = await build_app(loaded, self._runtime)
+        self._trust(loaded.plan.server)
         await self._runtime.adopt(loaded.plan)
         self._loaded = loaded
         self._runtime.swaps.live = self._runtime.swaps.wanted = loaded.digest
@@ -75,9 +80,13 @@ class Host:
             raise
         await self._runtime.adopt(loaded.plan)
         old, self._loaded, self._app = self._loaded, loaded, app
+        self._trust(loaded.plan.server)
         self._runtime.swaps.live = loaded.digest
         forget(old.module.__name__)
         _log.info("artifact %s is live, was %s", loaded.digest[:12], old.digest[:12])
+
+    def _trust(self, server: Server) -> None:
+        self._proxies = Proxies(server.trusted_proxies) if server.trusted_proxies else None
 
     async def _watch(self, current: Path) -> None:
         """Follow the `current` link. Each wanted artifact is tried once, and refused loudly or served."""

@@ -1,8 +1,8 @@
-"""NF702, NF704 and NF705: addresses of providers."""
+"""NF702, NF704, NF705 and NF706: addresses of providers, and of proxies."""
 
 import re
 from collections.abc import Iterator
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 from codegen.diagnostics import Diagnostic
@@ -78,6 +78,39 @@ def base_url(context: Context) -> Iterator[Diagnostic]:
                 help=(f"write {shorter}",),
                 fix=context.replace(path, shorter, f"remove `{route[0]}`"),
             )
+
+
+@rule("NF706", "trusted-proxy")
+def trusted_proxy(context: Context) -> Iterator[Diagnostic]:
+    """A trusted proxy is no address or network, or every address there is.
+
+    ## Why
+    Whom the gateway trusts may name any client address, and with it any that a key is bound to. A name can change its
+    address, and a network with bits beyond its prefix is most often a slip.
+
+    ## Bad
+        gateway: {trusted_proxies: [proxy.internal, 0.0.0.0/0]}
+
+    ## Good
+        gateway: {trusted_proxies: [10.0.0.7, 10.1.0.0/16]}
+    """
+    for at, text in enumerate(context.document.gateway.trusted_proxies):
+        wrong = _odd_network(text)
+        if wrong is not None:
+            yield context.report(
+                "NF706",
+                f"trusted proxy `{text}` {wrong}",
+                ("gateway", "trusted_proxies", at),
+                help=("write an address, or a network like 10.0.0.0/8",),
+            )
+
+
+def _odd_network(text: str) -> str | None:
+    try:
+        network = ip_network(text)
+    except ValueError:
+        return "is no address or network"
+    return None if network.prefixlen else "is every address there is"
 
 
 @rule("NF705", "simulated-provider")

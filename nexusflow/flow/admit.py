@@ -59,6 +59,8 @@ def permit_admin(key: Key, client_ip: str | None, *, write: bool) -> None:
 def client_address(scope: Scope) -> str | None:
     """The peer of the connection, which nobody can claim to be; headers such as X-Forwarded-For anybody can.
 
+    Where that is a trusted proxy, the host has put its client in its place (`nexusflow.flow.proxies`).
+
     None for a connection that has none, such as a Unix socket.
     """
     client = scope.get("client")

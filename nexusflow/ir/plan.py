@@ -286,6 +286,7 @@ class Server(Struct, frozen=True, kw_only=True):
     hosts: int = 1
     currency: str = "USD"
     query_key: bool = True
+    trusted_proxies: tuple[str, ...] = ()
     media_fetch: MediaFetch = MediaFetch()
     database: DatabaseAt = DatabaseAt()
     drain_ms: int = 30_000
