@@ -59,6 +59,11 @@ gen-check:
 test *args:
     python -m pytest -n 4 --dist loadfile {{args}}
 
+# Kill workers under load, 200 times, and audit the books after each round
+[group('test')]
+chaos *args:
+    python -m tests.chaos {{args}}
+
 # CPU, latency and memory of the gateway beside nginx on this machine
 [group('measure')]
 bench *args:
