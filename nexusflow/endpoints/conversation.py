@@ -6,7 +6,7 @@ through the canonical chat (`nexusflow.flow.bridge`).
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import Any
 
@@ -112,11 +112,11 @@ class Conversation(Surface):
         bill = call.bill = await self.desk.reserve(self.order(call, routed), call.exchange, call.client)
         fields = incoming.fields
 
-        async def attempt_at(lane: ServedLane) -> None:
+        def attempt_at(lane: ServedLane) -> Awaitable[None]:
             routed.lane, routed.extra, routed.losses = lane, b"", Losses()
             # Each lane has its own names and exceptions, which are written into the fields.
             incoming.fields = dict(fields) if len(routed.lanes) > 1 else fields
-            await self._attempt(call, routed)
+            return self._attempt(call, routed)
 
         watcher = asyncio.create_task(stream.watch_client(call.exchange, call.receive)) if routed.streams else None
         try:
@@ -125,13 +125,12 @@ class Conversation(Surface):
             if watcher is not None:
                 watcher.cancel()
 
-    async def _attempt(self, call: Call, routed: Routed) -> None:
+    def _attempt(self, call: Call, routed: Routed) -> Awaitable[None]:
         upstream = self.upstream_of(routed)
         if upstream == self.dialect.id and not self.holds_foreign_turns(routed):
             routed.extra = self.extra_head(call, routed)
-            await self._identity(call, routed)
-        else:
-            await self._bridged(call, routed, DIALECTS[upstream])
+            return self._identity(call, routed)
+        return self._bridged(call, routed, DIALECTS[upstream])
 
     def routed(self, incoming: Incoming) -> Routed:
         """Check the request against its model and choose a lane. Raises `RequestRefused`."""
@@ -253,9 +252,9 @@ class Conversation(Surface):
             call.client.headers.append(ESTIMATED)
         await self._answer(call, routed, body)
 
-    async def _fetch(self, call: Call, routed: Routed, upstream: Dialect, outgoing: bytes) -> bytes:
+    def _fetch(self, call: Call, routed: Routed, upstream: Dialect, outgoing: bytes) -> Awaitable[bytes]:
         target = routed.lane.upstreams[upstream.id].target
-        return await attempt.fetch(call.exchange, routed.lane, target, upstream.errors, outgoing, routed.extra)
+        return attempt.fetch(call.exchange, routed.lane, target, upstream.errors, outgoing, routed.extra)
 
     async def _answer(self, call: Call, routed: Routed, body: bytes) -> None:
         await self.answered(routed, body)

@@ -12,7 +12,7 @@ from nexusflow.flow.served import ServedLane
 SIMULATED: Header = (b"x-nexusflow-simulated", b"true")
 
 
-async def serve_by_lanes(
+def serve_by_lanes(
     call: Call,
     bill: Bill,
     fleet: Fleet,
@@ -20,21 +20,22 @@ async def serve_by_lanes(
     attempt: Callable[[ServedLane], Awaitable[None]],
     *,
     streams: bool = False,
-) -> None:
+) -> Awaitable[None]:
     """Answer by the first of `lanes` that can (see `failover.serve`), within the longest time that one of them has.
 
     Each attempt begins with the headers there were before.
     """
+    client = call.client
     call.exchange.limit_total(max([lane.stream_total if streams else lane.total for lane in lanes]))
-    headers = tuple(call.client.headers)
+    headers = tuple(client.headers)
 
-    async def numbered(lane: ServedLane, number: int) -> None:
+    def turn(lane: ServedLane, number: int) -> None:
         if number > 1:
             bill.turn_to(lane)
-        call.client.headers[:] = (*headers, *told(lane, number))
-        await attempt(lane)
+        client.headers[:] = (*headers, *told(lane, number))
 
-    await failover.serve(call.exchange, call.client, lanes, fleet, numbered, bill.lose)
+    # No coroutine of its own: each level of them is paid again at every wake-up.
+    return failover.serve(call.exchange, client, lanes, fleet, attempt, turn, bill.lose)
 
 
 def told(lane: ServedLane, number: int) -> list[Header]:

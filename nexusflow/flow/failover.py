@@ -21,10 +21,11 @@ async def serve(
     client: ClientStream,
     lanes: Sequence[ServedLane],
     fleet: Fleet,
-    attempt: Callable[[ServedLane, int], Awaitable[None]],
+    attempt: Callable[[ServedLane], Awaitable[None]],
+    turn: Callable[[ServedLane, int], None],
     lost: Callable[[Failure], None],
 ) -> None:
-    """Call `attempt(lane, number)` for one lane after the other until one answers; numbers count from 1.
+    """Call `attempt` for one lane after the other until one answers, and `turn` before each; numbers count from 1.
 
     `lost` is told of an attempt before the next one begins. Nothing is tried again once the client has a byte of an
     answer (R-22), when the fault is the caller's, or when the call's whole time is over (R-26). Raises
@@ -33,7 +34,8 @@ async def serve(
     last = min(len(lanes), MOST_ATTEMPTS)
     for number, lane in enumerate(lanes[:last], 1):
         try:
-            await attempt(lane, number)
+            turn(lane, number)
+            await attempt(lane)
         except asyncio.CancelledError:
             if client.committed or exchange.gone or exchange.expired not in _PROVIDERS:
                 raise

@@ -75,14 +75,14 @@ class Once:
 
 def name_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     """What the client calls its request. Raises `RequestRefused` (400) for a name that is none (ID-1)."""
-    raw = next((value for name, value in headers if name == HEADER), None)
-    if raw is None:
-        return None
-    name = raw.decode("latin-1")
-    if not idempotency.is_name(name):
-        message = "`Idempotency-Key` must be 1 to 255 printable ASCII characters."
-        raise refuse(Kind.PARAM, message, param="Idempotency-Key")
-    return name
+    for header, value in headers:
+        if header == HEADER:
+            name = value.decode("latin-1")
+            if not idempotency.is_name(name):
+                message = "`Idempotency-Key` must be 1 to 255 printable ASCII characters."
+                raise refuse(Kind.PARAM, message, param="Idempotency-Key")
+            return name
+    return None
 
 
 def fingerprint(route: str, body: bytes) -> bytes:

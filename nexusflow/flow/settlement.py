@@ -17,6 +17,8 @@ from nexusflow.ledger import records
 from nexusflow.ledger.records import Basis, Entry, Kind
 from nexusflow.pricing import NOTHING, Cost, Unpriceable, cost_of, implausible
 
+_encode = msgspec.json.Encoder().encode
+
 
 class Outcome(StrEnum):
     """How a call ended, as the call log spells it."""
@@ -103,7 +105,7 @@ def _priced(terms: Terms, usage: Usage) -> Cost:
 
 def usage_text(usage: Usage) -> str:
     """The record as a ledger line keeps it: without the provider's own words."""
-    return msgspec.json.encode(msgspec.structs.replace(usage, raw=msgspec.UNSET)).decode()
+    return _encode(msgspec.structs.replace(usage, raw=msgspec.UNSET)).decode()
 
 
 def _measured(outcome: Outcome, evidence: Evidence) -> tuple[Usage, Basis, str | None]:

@@ -53,17 +53,27 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def cache_read(self) -> int:
         """All input tokens read from a cache."""
-        return _sum(self.cache_read_text, self.cache_read_audio, self.cache_read_image, self.cache_read_video)
+        return (
+            (self.cache_read_text or 0)
+            + (self.cache_read_audio or 0)
+            + (self.cache_read_image or 0)
+            + (self.cache_read_video or 0)
+        )
 
     @property
     def cache_write(self) -> int:
         """All input tokens written to a cache."""
-        return _sum(self.cache_write_5m, self.cache_write_30m, self.cache_write_1h, self.cache_write_12h)
+        return (
+            (self.cache_write_5m or 0)
+            + (self.cache_write_30m or 0)
+            + (self.cache_write_1h or 0)
+            + (self.cache_write_12h or 0)
+        )
 
     @property
     def uncached(self) -> int:
         """Input tokens that no cache had a part in, without those that a provider's own tools fed back."""
-        return _sum(self.input_text, self.input_audio, self.input_image, self.input_video)
+        return (self.input_text or 0) + (self.input_audio or 0) + (self.input_image or 0) + (self.input_video or 0)
 
     @property
     def total_input(self) -> int:
@@ -73,13 +83,11 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def total_output(self) -> int:
         """OUT of protocols 4.1, reasoning included."""
-        return _sum(self.output_text, self.output_reasoning, self.output_audio, self.output_image)
+        return (
+            (self.output_text or 0) + (self.output_reasoning or 0) + (self.output_audio or 0) + (self.output_image or 0)
+        )
 
     @property
     def total(self) -> int:
         """IN and OUT."""
         return self.total_input + self.total_output
-
-
-def _sum(a: int | None, b: int | None, c: int | None, d: int | None) -> int:
-    return (a or 0) + (b or 0) + (c or 0) + (d or 0)

@@ -28,7 +28,7 @@ class JournalFull(Exception):
 class JournalLimits(Struct, frozen=True, kw_only=True):
     """Bytes of one file, and of all together; beyond `total` no call is opened, while closes still find room."""
 
-    segment: int = 8 << 20
+    segment: int = 4 << 20
     total: int = 256 << 20
 
 

@@ -55,8 +55,11 @@ class Reader:
                 self._chain = None
                 continue
             base = self._enter(path, frame)
-            yield from ((base + found.end, found.payload) for found in self._sound(path, data, frame))
-            self._end = base + len(data)
+            end = frame.end
+            for found in self._sound(path, data, frame):
+                yield base + found.end, found.payload
+                end = found.end
+            self._end = base + end
 
     def records(self) -> Iterator[tuple[int, Record]]:
         """The records, but no close that the mark covers. Raises OSError."""
@@ -85,7 +88,7 @@ class Reader:
                 yield following
                 frame = following
             self._chain = frame.chain
-            if frame.end == len(data):
+            if not data[frame.end :].strip(b"\0"):  # room that was never used
                 return
             resumed = self._damage(path, data, frame.end)
             if resumed is None:

@@ -1,6 +1,6 @@
 """The files of one journal: frames appended to the newest, the oldest removed once nobody needs them."""
 
-import errno
+import mmap
 import os
 from collections import deque
 from pathlib import Path
@@ -43,7 +43,8 @@ class Segment(Struct):
 class Segments:
     """Writes frames. A position is the number of bytes written to the journal since it began.
 
-    One thread writes; another may call `sync` at the same time.
+    A file has its room from the start and is written through a mapping: that takes no system call, and survives the
+    process like one. Behind the last record it is zero. One thread writes; another may call `sync` at the same time.
     """
 
     def __init__(self, folder: Path, segment_bytes: int) -> None:
@@ -52,13 +53,12 @@ class Segments:
         self._segment_bytes = segment_bytes
         self._directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         self._known = -1  # the descriptor whose file name is already durable
-        self._retired: deque[int] = deque()
+        self._retired: deque[tuple[int, int]] = deque()
         self._released: deque[tuple[int, Path]] = deque()
         self._chain = 0
         self.position = 0
-        self.broken = False
         self.listed: list[Segment] = []
-        self._fd = self._begin(0)
+        self._begin(0, 0)
 
     @property
     def size(self) -> int:
@@ -68,18 +68,16 @@ class Segments:
     def write(self, payload: bytes) -> int:
         """Append one record and return the position behind it; all of it or nothing. Raises OSError, RecordTooLong."""
         frame, chain = seal(payload, self._chain)
-        current = self.listed[-1]
-        if self.position - current.base + len(frame) > self._segment_bytes:
-            retired = self._fd
-            # `sync` takes the new descriptor first and the retired ones second, so the order here matters.
-            fresh = self._begin(current.number + 1)
-            self._retired.append(retired)
-            self._fd = fresh
-            current = self.listed[-1]
+        start = self.position - self._base
+        end = start + len(frame)
+        if end > self._room:
+            self._turn(len(frame))
             frame, chain = seal(payload, self._chain)
-        self._append(self._fd, frame, self.position - current.base)
+            start = self.position - self._base
+            end = start + len(frame)
+        self._map[start:end] = frame
         self._chain = chain
-        self.position = current.end = self.position + len(frame)
+        self.position = self._current.end = self._base + end
         return self.position
 
     def sync(self) -> int:
@@ -87,8 +85,9 @@ class Segments:
         target = self.position
         fd = self._fd
         for _ in range(len(self._retired)):
-            retired = self._retired[0]
+            retired, length = self._retired[0]
             os.fdatasync(retired)
+            os.ftruncate(retired, length)
             os.close(retired)
             self._retired.popleft()
         os.fdatasync(fd)
@@ -105,42 +104,39 @@ class Segments:
         self._released.append((self.position, path_of(self._folder, oldest.number)))
 
     def close(self) -> None:
-        """Give the descriptors back; what was written stays as it is."""
-        for fd in (*self._retired, self._fd, self._directory):
+        """Give the descriptors back, and the room that was not used; what was written stays as it is."""
+        self._map.close()
+        for fd, length in (*self._retired, (self._fd, self.position - self._base)):
+            os.ftruncate(fd, length)
             os.close(fd)
+        os.close(self._directory)
         self._retired.clear()
 
-    def _begin(self, number: int) -> int:
-        path = path_of(self._folder, number)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-        fd = os.open(path, flags, 0o600)
+    def _turn(self, needed: int) -> None:
+        """Go on in a new file with room for `needed` bytes. Raises OSError, and the old one stays."""
+        retired, used, mapping = self._fd, self.position - self._base, self._map
+        # `sync` takes the new descriptor first and the retired ones second, so the order here matters.
+        self._begin(self._current.number + 1, needed)
+        self._retired.append((retired, used))
+        mapping.close()
+
+    def _begin(self, number: int, needed: int) -> None:
         start = Start(number=number, base=self.position, after=self._chain)
         frame, chain = seal(encode_start(start), 0)
+        head = MAGIC + frame
+        room = max(self._segment_bytes, len(head) + needed)
+        path = path_of(self._folder, number)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
-            self._append(fd, MAGIC + frame, 0)
+            # With all blocks there, no later write can find the disk full.
+            os.posix_fallocate(fd, 0, room)
+            mapping = mmap.mmap(fd, room)
         except OSError:
             os.close(fd)
             path.unlink()
             raise
-        self.listed.append(Segment(number, self.position, self.position + len(MAGIC) + len(frame)))
-        self.position, self._chain = self.listed[-1].end, chain
-        return fd
-
-    def _append(self, fd: int, frame: bytes, offset: int) -> None:
-        """Write `frame` at the end, which is `offset`. A part is taken back, or the next record would follow it."""
-        if self.broken:
-            raise OSError(errno.EIO, "the journal failed before")
-        try:
-            if os.write(fd, frame) == len(frame):
-                return
-        except OSError:
-            self._take_back(fd, offset)
-            raise
-        self._take_back(fd, offset)
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    def _take_back(self, fd: int, offset: int) -> None:
-        try:
-            os.ftruncate(fd, offset)
-        except OSError:
-            self.broken = True
+        mapping[: len(head)] = head
+        self._current = Segment(number, self.position, self.position + len(head))
+        self.listed.append(self._current)
+        self._map, self._room, self._base, self._fd = mapping, room, self.position, fd
+        self.position, self._chain = self._current.end, chain

@@ -1,5 +1,8 @@
 """What usage costs: integers, each unit in exactly one class, one rounding (reliability 2.4, protocols 4.4)."""
 
+from collections.abc import Callable
+from itertools import compress
+from operator import attrgetter
 from typing import NamedTuple
 
 from nexusflow.ir.plan import Price, Rates
@@ -44,6 +47,8 @@ _CLASSES = (
     *((name, rate, 1) for name, rate in TOKENS.items()),
     *((name, rate, MILLION) for name, rate in PIECES.items()),
 )
+units_of: Callable[[Usage], tuple[int | None, ...]] = attrgetter(*TOKENS, *PIECES)
+"""All that is priced of a record, in the order of `TOKENS` and `PIECES`."""
 
 
 class Cost(NamedTuple):
@@ -80,12 +85,11 @@ def total(price: Price, rates: Rates, usage: Usage) -> Cost:
     Raises `Unpriceable`.
     """
     millionths = rates.per_request * MILLION
-    for name, rate, per in _CLASSES:
-        units = getattr(usage, name)
-        if units:
-            if not 0 < units <= MOST_UNITS:
-                raise Unpriceable(f"{name} of {units}")
-            millionths += units * getattr(rates, rate) * per
+    found = units_of(usage)
+    for (name, rate, per), units in zip(compress(_CLASSES, found), filter(None, found), strict=True):
+        if not 0 < units <= MOST_UNITS:
+            raise Unpriceable(f"{name} of {units}")
+        millionths += units * getattr(rates, rate) * per
     cost = (millionths + MILLION // 2) // MILLION
     amount = cost
     if price.markup:

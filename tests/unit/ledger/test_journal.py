@@ -5,6 +5,9 @@ import errno
 import fcntl
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -163,29 +166,59 @@ def test_a_full_journal_refuses_calls_but_not_their_ends(tmp_path: Path) -> None
 
 
 def test_a_full_disk_leaves_no_half_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """S-14: a write that is cut short is taken back, and the journal goes on behind the last whole record."""
-    journal = Journal.create(tmp_path)
+    """S-14: a file without room is not begun, and the journal goes on behind the last whole record."""
+    journal = Journal.create(tmp_path, JournalLimits(segment=600))
     journal.append(opened("before"))
-    write = os.write
+    written: list[Record] = []
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", lambda fd, data: write(fd, data[:20]))
+        patch.setattr(os, "posix_fallocate", _no_space)
         with pytest.raises(JournalFull):
-            journal.append(opened("cut"))
-    journal.append(progress("before", 1))
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "write", _no_space)
+            for n in range(100):
+                journal.append(progress("before", n))
+                written.append(progress("before", n))
         with pytest.raises(JournalFull):
-            journal.append(opened("refused"))
+            journal.append(opened("refused" * 100))
+    assert len(list(journal.folder.glob("*.log"))) == 1
     journal.append(closed("before", 5))
     journal.close(keep=True)
     found, reader = _read(journal.folder)
-    assert found == [opened("before"), progress("before", 1), closed("before", 5)]
+    assert written
+    assert found == [opened("before"), *written, closed("before", 5)]
     assert not reader.findings
     assert not reader.torn
 
 
-def _no_space(fd: int, data: bytes) -> int:
+def _no_space(fd: int, offset: int, length: int) -> None:
     raise OSError(errno.ENOSPC, "full")
+
+
+def test_what_is_appended_survives_the_process_at_once(tmp_path: Path) -> None:
+    """A killed worker leaves every record, and room behind them that is no damage."""
+    script = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from nexusflow.ledger.journal import Journal, JournalLimits\n"
+        "from tests.support.money import closed, opened\n"
+        "journal = Journal.create(Path(sys.argv[1]), JournalLimits(segment=2000, total=10**6))\n"
+        "for n in range(20): journal.append(opened(f'r{n}')); journal.append(closed(f'r{n}', n))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=Path(__file__).parents[3])
+    assert ended.returncode == -signal.SIGKILL
+    [folder] = ownership.journals(tmp_path)
+    assert all(path.stat().st_size == 2000 for path in folder.glob("*.log"))
+    found, reader = _read(folder)
+    assert found == [record for n in range(20) for record in (opened(f"r{n}"), closed(f"r{n}", n))]
+    assert not reader.findings
+    assert not reader.torn
+
+
+def test_I15_zeros_in_place_of_records_are_found(tmp_path: Path) -> None:
+    """The end of a file that was lost looks like room that was never used; the next file says otherwise."""
+    folder = _written(tmp_path, _calls(40), SMALL)
+    path = sorted(folder.glob("*.log"))[1]
+    path.write_bytes(path.read_bytes()[:-300] + bytes(300))
+    _, reader = _read(folder)
+    assert reader.findings
 
 
 def test_a_record_that_no_reader_would_take_is_not_written() -> None:
@@ -197,9 +230,10 @@ def test_durable_comes_after_the_disk_has_it(tmp_path: Path, monkeypatch: pytest
     """Group commit: everybody who waits is covered by a sync that began after his record was written."""
     sizes: list[int] = []
     sync = os.fdatasync
+    folders: list[Path] = []
 
     def spy(fd: int) -> None:
-        size = os.fstat(fd).st_size
+        size = max([position for position, _ in Reader(folders[0]).frames()], default=0)
         sync(fd)
         sizes.append(size)
 
@@ -207,6 +241,7 @@ def test_durable_comes_after_the_disk_has_it(tmp_path: Path, monkeypatch: pytest
 
     async def run() -> int:
         journal = Journal.create(tmp_path)
+        folders.append(journal.folder)
 
         async def one(n: int) -> None:
             position = journal.append(closed(f"r{n}", n))

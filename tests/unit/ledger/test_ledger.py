@@ -11,6 +11,7 @@ import pytest
 from nexusflow.ir.account import Bound, Counter
 from nexusflow.ir.errors import Kind, RequestRefused
 from nexusflow.ledger import ownership
+from nexusflow.ledger.journal import JournalLimits
 from nexusflow.ledger.leases import Hold
 from nexusflow.ledger.ledger import Ledger, LedgerSettings
 from nexusflow.ledger.records import Entry
@@ -345,11 +346,13 @@ def test_a_disk_that_takes_no_close_does_not_lose_it(purse: Purse, monkeypatch: 
 
     async def run() -> None:
         purse.fund(1000 * UNIT)
-        async with _ledger(purse) as ledger:
+        # Every record needs a file of its own, for which there is no room.
+        settings = LedgerSettings(stop_s=5, journal=JournalLimits(segment=10))
+        async with _ledger(purse, settings) as ledger:
             hold = await ledger.reserve(payer(), UNIT)
             ledger.open(opened("r", lease=hold.lease, held=UNIT))
             with monkeypatch.context() as patch:
-                patch.setattr("nexusflow.ledger.segments.os.write", _full)
+                patch.setattr("nexusflow.ledger.segments.os.posix_fallocate", _full)
                 with pytest.raises(RequestRefused) as refused:
                     ledger.open(opened("other"))
                 assert refused.value.problem.kind is Kind.STORE
@@ -363,7 +366,7 @@ def test_a_disk_that_takes_no_close_does_not_lose_it(purse: Purse, monkeypatch: 
     _run(run())
 
 
-def _full(fd: int, data: bytes) -> int:
+def _full(fd: int, offset: int, length: int) -> None:
     raise OSError(28, "full")
 
 
