@@ -64,6 +64,11 @@ test *args:
 chaos *args:
     python -m tests.chaos {{args}}
 
+# Three processes against each engine of limits for a minute: used at most what is allowed, nothing leaked
+[group('test')]
+exactness *args:
+    python -m tests.exactness {{args}}
+
 # CPU, latency and memory of the gateway beside nginx on this machine
 [group('measure')]
 bench *args:

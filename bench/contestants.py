@@ -99,7 +99,9 @@ def upstream() -> Iterator[int]:
 def spec(upstream_port: int, models: int = 200, database: str = "{kind: sqlite}") -> str:
     """A gateway.yaml of `models` priced models; the first is the one that is asked."""
     head = (
-        f"version: 1\nstores:\n  database: {database}\nproviders:\n  bench:\n    protocol: openai/chat-completions\n"
+        f"version: 1\nstores:\n  database: {database}\n"
+        "limits:\n  default: {rpm: 1000000000, tpm: 1000000000000, concurrent_requests: 100000}\n"
+        "providers:\n  bench:\n    protocol: openai/chat-completions\n"
         f"    base_url: http://127.0.0.1:{upstream_port}/v1\nmodels:\n"
     )
     lines = []

@@ -1,13 +1,14 @@
 """Spec to Plan: all the thinking, once. Lint has run, so every name resolves and every price is a price."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw
 
-from codegen import accounts, capabilities, fees, prices, shapes, spec
+from codegen import accounts, capabilities, fees, limits, prices, shapes, spec
 from nexusflow.ir.plan import (
+    CountersAt,
     CredentialRef,
     DatabaseAt,
     Lane,
@@ -63,6 +64,7 @@ def resolve(document: spec.Spec) -> Plan:
         prices=tuple(price_table),
         shapes=tuple(shape_table),
         budgets=accounts.budgets(document),
+        limits=limits.rules(document),
     )
 
 
@@ -88,10 +90,6 @@ def _model(
     shape_table: _Table[RequestShape],
 ) -> Model:
     price = _price(model, price_table)
-    lanes = [
-        _lane(document, f"models.{name}.lanes[{at}]", model, lane, name, _price(lane, price_table, price))
-        for at, lane in enumerate(model.lanes)
-    ]
     return Model(
         id=name,
         title=model.title or name,
@@ -115,9 +113,12 @@ def _model(
         unpriced=_unpriced(document, model, surfaces),
         price=price,
         free=model.free,
-        lanes=tuple(lanes),
+        lanes=tuple(_lanes(document, name, model, price_table, price)),
         deprecated=_deprecated(model),
         billing=accounts.billing(model.billing) if model.billing is not None else None,
+        fallbacks=model.fallbacks,
+        quota=limits.quota(model.limits),
+        shared_quota=limits.quota(model.shared_limits),
     )
 
 
@@ -173,6 +174,14 @@ def _native(document: spec.Spec, model: spec.Model, protocol: Protocol) -> bool:
     return not spoken.isdisjoint((protocol, "simulator"))
 
 
+def _lanes(
+    document: spec.Spec, name: str, model: spec.Model, price_table: _Table[Price], price: int | None
+) -> Iterator[Lane]:
+    for at, lane in enumerate(model.lanes):
+        path = f"models.{name}.lanes[{at}]"
+        yield _lane(document, path, model, lane, name, _price(lane, price_table, price))
+
+
 def _lane(document: spec.Spec, path: str, model: spec.Model, lane: spec.Lane, public: str, price: int | None) -> Lane:
     provider = document.providers[lane.provider]
     seconds = timeouts(document.gateway.timeouts, provider.timeouts, lane.timeouts)
@@ -186,6 +195,7 @@ def _lane(document: spec.Spec, path: str, model: spec.Model, lane: spec.Lane, pu
         weight=lane.weight,
         price=price,
         timeouts=Timeouts(**{f"{name.removesuffix('_seconds')}_ms": _ms(value) for name, value in seconds.items()}),
+        quota=limits.quota(lane.limits),
     )
 
 
@@ -222,6 +232,7 @@ def _server(document: spec.Spec) -> Server:
             allow_http=gateway.media_fetch.allow_http,
         ),
         database=_database(document.stores.database),
+        counters=_counters(document.stores.limits),
         drain_ms=_ms(gateway.drain_seconds),
         request=RequestBounds(
             max_body_bytes=bounds.max_body_bytes,
@@ -239,6 +250,10 @@ def _database(database: spec.Database) -> DatabaseAt:
     if isinstance(database, spec.SqliteDatabase):
         return DatabaseAt(path=database.path)
     return DatabaseAt(kind="postgres", url=_credential(database.url), pool_max=database.pool_max)
+
+
+def _counters(place: spec.Counters) -> CountersAt:
+    return limits.counters(place, _credential(place.url) if isinstance(place, spec.RedisCounters) else None)
 
 
 def _credential(reference: spec.SecretRef | None) -> CredentialRef | None:

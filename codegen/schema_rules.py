@@ -171,9 +171,9 @@ NOT_YET_READ = declare(
     A field is part of the format, but nothing in this version acts on it.
 
     ## Why
-    The field is accepted and its form is checked, so a file written for a later version can be used today. But a
-    limit that nobody enforces must not look as if it were in force. The warning stands at its first place.
+    The field is accepted and its form is checked, so a file written for a later version can be used today. But an
+    alert that nobody raises must not look as if somebody watched. The warning stands at its first place.
 """,
-        _WHOLE + "\n        plans: {trial: {limits: {rpm: 20}}}",
+        _WHOLE + "\n        telemetry: {otlp_endpoint: 'http://127.0.0.1:4318'}",
     ),
 )

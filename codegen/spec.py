@@ -558,6 +558,7 @@ class Lane(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     price: Price | None = None
     price_changes: tuple[PriceChange, ...] | None = None
     timeouts: TimeoutOverrides = TimeoutOverrides()
+    limits: Limits | None = None
 
 
 class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -586,6 +587,7 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     fallbacks: tuple[ModelName, ...] = ()
     strategy: Literal["priority", "cost", "latency", "weighted", "sticky"] = "priority"
     limits: Limits | None = None
+    shared_limits: Limits | None = None
     slo: ModelSlo | None = None
     on_loss: OnLoss | None = None
     billing: Billing | None = None

@@ -19,6 +19,7 @@ from msgspec import Struct
 from nexusflow.admin import admin_routes
 from nexusflow.endpoints.account import account_routes
 from nexusflow.endpoints.health import health_routes
+from nexusflow.endpoints.limits import limit_routes
 from nexusflow.endpoints.surface import Surface
 from nexusflow.ir.errors import Kind, Problem
 from nexusflow.ir.plan import ABI, Plan
@@ -85,6 +86,7 @@ async def build_app(loaded: Loaded, runtime: Runtime) -> ASGIApp:
                 *loaded.handlers,
                 *health_routes(runtime),
                 *account_routes(runtime, loaded.plan.server),
+                *limit_routes(runtime, loaded.module.artifact),
                 *admin_routes(runtime, loaded.plan.server),
             ],
             openapi_config=None,

@@ -10,16 +10,20 @@ from pathlib import Path
 from nexusflow.accounts.directory import Directory
 from nexusflow.flow.desk import Desk
 from nexusflow.flow.exchange import Exchange, Watchdog
+from nexusflow.flow.gate import Gate
 from nexusflow.flow.health import Fleet
 from nexusflow.flow.losses import LossCount
 from nexusflow.flow.served import ByName, serve_models
 from nexusflow.flow.signatures import Signatures
+from nexusflow.flow.usual import Usual
 from nexusflow.ir.artifact import Artifact
 from nexusflow.ir.plan import Plan, Provider, Server
 from nexusflow.keys.cache import KeyCache
 from nexusflow.keys.pepper import pepper_of, pepper_path
 from nexusflow.ledger import book
 from nexusflow.ledger.ledger import Ledger, LedgerSettings
+from nexusflow.limits import Limiter
+from nexusflow.limits.opening import open_engine
 from nexusflow.pricing import canonical, price_id
 from nexusflow.responses.store import ResponseStore
 from nexusflow.responses.table import ResponseTable
@@ -58,6 +62,7 @@ class Runtime:
     ledger: Ledger
     directory: Directory
     books: StoreThread[Database]
+    limiter: Limiter
     watchdog: Watchdog = field(default_factory=Watchdog)
     swaps: Swaps = field(default_factory=Swaps)
     signatures: Signatures = field(default_factory=Signatures)
@@ -69,6 +74,7 @@ class Runtime:
     _catalogue: tuple[Artifact, ByName] | None = None
     _call_log_ms: int = 0
     _drains: set[Exchange] = field(default_factory=set)
+    _usual: Usual = field(default_factory=Usual)
     _pool: Pool = field(default_factory=Pool)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -90,6 +96,7 @@ class Runtime:
             funds_status=policy.funds_status,
             drains=self._drains,
             books=self.books,
+            gate=Gate(self.limiter, self.directory, artifact.plan.limits, self._usual),
         )
 
     async def adopt(self, plan: Plan) -> None:
@@ -114,6 +121,7 @@ class Runtime:
     async def start(self) -> None:
         """Settle what dead workers left, and start the background work of this one. Raises `StoreError`, `OSError`."""
         await self.ledger.start()
+        self.limiter.start()
         self._tasks = [
             asyncio.create_task(self.watchdog.run()),
             asyncio.create_task(self.keys.watch(self._stop)),
@@ -149,6 +157,7 @@ class Runtime:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.limiter.close()
         await self.ledger.stop()
         self.responses.close()
         self.books.close()
@@ -179,6 +188,7 @@ def open_runtime(settings: Settings, server: Server) -> Runtime:
         ledger=_ledger(settings, server, database),
         directory=Directory(database),
         books=StoreThread(database.another(), "books"),
+        limiter=Limiter(open_engine(server.counters, settings.root), lambda: server.workers * server.hosts),
         fetcher=fetcher,
         drain_seconds=server.drain_ms / 1000,
     )

@@ -81,6 +81,8 @@ def _limited(document: spec.Spec) -> bool:
     limits = (
         document.limits.default,
         *(plan.limits for plan in document.plans.values()),
-        *(model.limits for model in document.models.values() if model.limits is not None),
+        *(model.limits for model in document.models.values()),
+        *(model.shared_limits for model in document.models.values()),
+        *(lane.limits for model in document.models.values() for lane in model.lanes),
     )
-    return any(limit != spec.Limits() for limit in limits)
+    return any(limit not in (None, spec.Limits()) for limit in limits)

@@ -3,14 +3,16 @@
 import hashlib
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from nexusflow.accounts.budgets import EVERYONE, read_budgets
 from nexusflow.accounts.periods import NEVER_MS, span
+from nexusflow.accounts.quotas import read_quotas
 from nexusflow.ir.account import Bound, Budget, Counter, Payer, Scope
 from nexusflow.ir.errors import Kind, Problem, RequestRefused, refuse
+from nexusflow.ir.quota import Quota
 from nexusflow.store import Database
 from nexusflow.store.follow import Follower
 
@@ -46,6 +48,10 @@ class _State:
     """Of organisations, teams and users, by id."""
     stored: tuple[Budget, ...]
     budgets: dict[tuple[Scope, str], list[Budget]]
+    plans: dict[str, str]
+    """Of organisations that have one, by id."""
+    quotas: dict[str, dict[str, Quota]]
+    """By subject and model; an empty model is for all that have none of their own."""
     known: dict[tuple[str, str, str | None], _Known] = field(default_factory=dict)
 
 
@@ -57,7 +63,7 @@ class Directory(Follower):
         super().__init__(database, _log, "accounts")
         self._configured = tuple(config_budgets)
         self._change = 0
-        self._state = _state({}, (), ())
+        self._state = _state({}, (), (), {}, {})
         self._lock = threading.Lock()
         self.refresh()
 
@@ -81,7 +87,21 @@ class Directory(Follower):
         """Take over the budgets of another gateway.yaml."""
         with self._lock:
             self._configured = tuple(budgets)
-            self._state = _state(self._state.active, self._state.stored, self._configured)
+            was = self._state
+            self._state = _state(was.active, was.stored, self._configured, was.plans, was.quotas)
+
+    @property
+    def edition(self) -> object:
+        """Another object after every change; what was made of an earlier one is out of date."""
+        return self._state
+
+    def plan(self, org: str) -> str | None:
+        """The plan of an organisation."""
+        return self._state.plans.get(org)
+
+    def quotas(self, subject: str) -> Mapping[str, Quota]:
+        """What was agreed with a subject beside its plan, by model; see `QuotaTable`."""
+        return self._state.quotas.get(subject, {})
 
     def _take(self, reader: Database) -> bool:
         [(change,)] = reader.execute("SELECT change FROM directory_change WHERE id = 1")
@@ -94,17 +114,28 @@ class Directory(Follower):
         )
         active = {str(id_): status == "active" for id_, status in rows}
         stored = tuple(read_budgets(reader))
+        found = reader.execute("SELECT id, plan FROM organisation WHERE plan IS NOT NULL")
+        plans = {str(id_): str(plan) for id_, plan in found}
+        quotas: dict[str, dict[str, Quota]] = {}
+        for agreed in read_quotas(reader):
+            quotas.setdefault(agreed.subject, {})[agreed.model] = agreed.quota
         with self._lock:
-            self._state = _state(active, stored, self._configured)
+            self._state = _state(active, stored, self._configured, plans, quotas)
         self._change = int(change or 0)
         return True
 
 
-def _state(active: dict[str, bool], stored: tuple[Budget, ...], configured: tuple[Budget, ...]) -> _State:
+def _state(
+    active: dict[str, bool],
+    stored: tuple[Budget, ...],
+    configured: tuple[Budget, ...],
+    plans: dict[str, str],
+    quotas: dict[str, dict[str, Quota]],
+) -> _State:
     budgets: dict[tuple[Scope, str], list[Budget]] = {}
     for budget in (*configured, *stored):
         budgets.setdefault((budget.scope, budget.subject), []).append(budget)
-    return _State(active, stored, budgets)
+    return _State(active, stored, budgets, plans, quotas)
 
 
 def _find(state: _State, key: Caller, model: str, user_tag: str | None, now_ms: int) -> Payer:

@@ -16,10 +16,12 @@ from nexusflow.admin.budgets import Budgets
 from nexusflow.admin.calls import Calls
 from nexusflow.admin.keys import Keys
 from nexusflow.admin.ledger import Ledger
+from nexusflow.admin.limit_requests import LimitRequests
 from nexusflow.admin.money import Movements
 from nexusflow.admin.office import Office
 from nexusflow.admin.organisations import Organisations
 from nexusflow.admin.problems import refused
+from nexusflow.admin.quotas import Quotas
 from nexusflow.admin.statements import Statements
 from nexusflow.admin.teams import Teams
 from nexusflow.admin.usage import Usage
@@ -28,10 +30,11 @@ from nexusflow.admin.users import Users
 ROOT = "/admin/v1"
 ACTOR = "actor"
 _RESOURCES = (
-    Organisations, Teams, Users, Keys, Movements, Budgets, Usage, Statements, Calls, Ledger, Audit,
+    Organisations, Teams, Users, Keys, Movements, Budgets, Quotas, LimitRequests, Usage, Statements, Calls, Ledger,
+    Audit,
 )  # fmt: skip
 _ABOUT = """\
-Accounts, keys, money and reports of one gateway. Send a key with an admin scope as `Authorization: Bearer` or
+Accounts, keys, money, limits and reports of one gateway. Send a key with an admin scope as `Authorization: Bearer` or
 `x-api-key`: `read` for what only reads, `write` for everything; such a key calls no models. Amounts are decimals in
 the gateway's currency, as strings. Every change is in the audit log, and in effect in every worker within a second."""
 
@@ -77,7 +80,7 @@ def admin_app(office: Office) -> Litestar:
 
 def _operation_id(handler: HTTPRouteHandler, _: Method, path: list[str | PathParameterDefinition]) -> str:
     """`keys_create` of POST /admin/v1/keys."""
-    return f"{path[2]}_{handler.handler_name}".removesuffix("_all")
+    return f"{path[2]}_{handler.handler_name}".removesuffix("_all").replace("-", "_")
 
 
 def _provide_actor(scope: Scope) -> str:

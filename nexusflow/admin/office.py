@@ -9,6 +9,7 @@ from typing import TypeVar
 from litestar.di import NamedDependency
 
 from nexusflow.accounts import AccountTable, BudgetTable, Money
+from nexusflow.accounts.quotas import QuotaTable
 from nexusflow.keys import KeyTable, pepper_of
 from nexusflow.store import Database
 from nexusflow.store.thread import StoreThread
@@ -32,6 +33,11 @@ class Books:
     def budgets(self) -> BudgetTable:
         """Bounds on spending."""
         return BudgetTable(self.database)
+
+    @property
+    def quotas(self) -> QuotaTable:
+        """What was agreed beside the plans, and requests for more."""
+        return QuotaTable(self.database)
 
     @property
     def money(self) -> Money:

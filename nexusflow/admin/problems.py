@@ -10,6 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 
 from nexusflow.accounts import AccountProblem, AccountTaken, AccountUnknown, MoneyRefused
+from nexusflow.accounts.quotas import RequestDecided
 from nexusflow.endpoints.respond import error_headers
 from nexusflow.ir.errors import Kind, Problem, RequestRefused
 from nexusflow.keys import KeyProblem, KeyUnknown, PepperProblem
@@ -18,8 +19,8 @@ from nexusflow.store import StoreError
 
 _log = logging.getLogger("nexusflow.admin")
 _NAMED = re.compile(r"Object (?:contains unknown|missing required) field `([^`]*)`")
-# What the tables call otherwise than the API, which takes no milliseconds.
-_FIELDS = {"expires_ms": "expires_at", "grace_ms": "grace_seconds"}
+# What tables and handlers call otherwise than the API, which takes no milliseconds.
+_FIELDS = {"expires_ms": "expires_at", "grace_ms": "grace_seconds", "in_state": "state"}
 
 
 class ErrorBody(Struct):
@@ -42,7 +43,7 @@ _WHY = {
     401: "No key, or one that is unknown, revoked or expired.",
     403: "The key has no admin right, or not the one that this needs, or may not be used from this address.",
     404: "There is nothing with this id.",
-    409: "There is one like this already, or the money for it is not there.",
+    409: "There is one like this already, it was decided before, or the money for it is not there.",
     503: "The database does not answer, or the gateway is stopping.",
 }
 _SPECS = {
@@ -80,6 +81,8 @@ def problem_of(error: Exception) -> Problem:
             return _conflict(error, "already_exists")
         case MoneyRefused():
             return _conflict(error, "money_refused")
+        case RequestDecided():
+            return _conflict(error, "already_decided")
         case AccountProblem() | KeyProblem():
             field = None if error.field is None else _FIELDS.get(error.field, error.field)
             return Problem(kind=Kind.PARAM, message=str(error), param=field)
@@ -99,7 +102,7 @@ def _invalid(error: ValidationException) -> Problem:
     extra = error.extra
     first: dict[str, str] = extra[0] if isinstance(extra, list) and extra else {}
     text, field = first.get("message", "The request is not valid."), first.get("key", "")
-    inner = "" if field == "data" else field
+    inner = "" if field == "data" else _FIELDS.get(field, field)
     if named := _NAMED.match(text):
         inner = f"{inner}.{named[1]}".removeprefix(".")
     message = f"`{inner}`: {text}." if inner else f"The body is not valid: {text}."

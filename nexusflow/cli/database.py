@@ -16,6 +16,7 @@ from nexusflow.ir.plan import ABI, CredentialRef, DatabaseAt
 from nexusflow.settings import ROOT, Settings
 
 if TYPE_CHECKING:
+    from nexusflow.ir.plan import Plan
     from nexusflow.store import Database
 
 DATABASE_FILE = "nexusflow.db"
@@ -93,6 +94,20 @@ def _place(folder: Path | None, variable: str | None) -> Place:
         return Place(at, root, pepper_path(at, root))
     folder = folder if folder is not None else Path(DATA_FOLDER)
     return Place(DatabaseAt(path=DATABASE_FILE), folder, folder / PEPPER_FILE)
+
+
+def built_plan() -> "tuple[Plan, Path]":
+    """The whole plan of the artifact that `serve` would serve here, and what its paths are relative to.
+
+    A missing or foreign one ends the command.
+    """
+    from nexusflow.ir.plan import Plan
+
+    built = _built()
+    if built is None:
+        raise click.ClickException("there is no built artifact here; run `nexusflow build`")
+    file = Settings.read().build / "current" / "catalog.json"
+    return msgspec.json.decode(file.read_bytes(), type=Plan), built[1]
 
 
 class _Stamp(Struct):

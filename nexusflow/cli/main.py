@@ -23,6 +23,7 @@ VERBS = {
     "credit": "Pay money into an organisation's wallet.",
     "refund": "Give back what a request was charged.",
     "budgets": "Set bounds on spending.",
+    "limits": "Show and agree on rate limits; decide on requests for more.",
     "usage": "Show what was used and what it cost.",
     "ledger": "Prove that the money adds up; restore its counters.",
     "losses": "Show what a model's providers cannot take from clients of other protocols.",

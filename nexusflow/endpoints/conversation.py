@@ -5,6 +5,7 @@ through the canonical chat (`nexusflow.flow.bridge`).
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Sequence
 from functools import partial
@@ -16,19 +17,22 @@ from msgspec import Raw, Struct
 from nexusflow.endpoints.address import find_model, not_offered, require_post
 from nexusflow.endpoints.lanes import serve_by_lanes
 from nexusflow.endpoints.surface import Call, Surface
-from nexusflow.flow import apis, attempt, continued, media, route, stream
+from nexusflow.flow import apis, attempt, continued, failover, fallback, media, route, stream
 from nexusflow.flow.admit import admit, client_address
 from nexusflow.flow.body import read_body
 from nexusflow.flow.bridge import Bridge, refuse_losses, used_untranslated
 from nexusflow.flow.client import Header, answer
-from nexusflow.flow.desk import Desk, Order
+from nexusflow.flow.desk import Desk
 from nexusflow.flow.exchange import Phase
+from nexusflow.flow.failover import Way
 from nexusflow.flow.heard import Heard
 from nexusflow.flow.once import name_of
+from nexusflow.flow.order import Order
 from nexusflow.flow.served import RESPONSES, ByName, Offer, ServedLane, ServedModel
 from nexusflow.flow.settlement import Outcome
 from nexusflow.ir.artifact import Artifact
 from nexusflow.ir.chat import ChatCall, Origin
+from nexusflow.ir.errors import Kind, RequestRefused
 from nexusflow.ir.loss import Losses
 from nexusflow.ir.money import as_text
 from nexusflow.ir.reply import Asked
@@ -39,6 +43,7 @@ from nexusflow.protocols.dialect import Dialect, Tap
 from nexusflow.protocols.dialects import DIALECTS
 from nexusflow.runtime import Runtime
 from nexusflow.upstream.transport import Reply
+from nexusflow.wire import jsonedit
 from nexusflow.wire.head import inspect
 from nexusflow.wire.jsonedit import Fields
 
@@ -102,25 +107,29 @@ class Conversation(Surface):
         """The caller and the body."""
         head = inspect(call.scope["headers"], self.bounds.max_headers)
         key = admit(head.credential, self.runtime.keys)
+        self.desk.gate.early(key, self.dialect.id, call.client.headers)
         body = await read_body(call.exchange, head, call.receive, self.bounds)
         fields = checks.parse(body, self.dialect.identity_request.MONEY_FIELDS)
         return Incoming(key, body, fields, fields.get("model"))
 
     async def converse(self, call: Call, incoming: Incoming) -> None:
         """From a parsed request to its answer, by the first lane that gives one."""
-        routed = self.routed(incoming)
-        bill = call.bill = await self.desk.reserve(self.order(call, routed), call.exchange, call.client)
+        routes = self.routes(incoming)
+        order = self.order(call, routes)
+        bill = call.bill = await self.desk.reserve(order, call.exchange, call.client)
+        ways = [way for routed in routes for way in failover.ways(routed.served, routed.lanes)]
         fields = incoming.fields
 
-        def attempt_at(lane: ServedLane) -> Awaitable[None]:
-            routed.lane, routed.extra, routed.losses = lane, b"", Losses()
+        def attempt_at(way: Way) -> Awaitable[None]:
+            routed = next(one for one in routes if one.served is way.served)
+            routed.lane, routed.extra, routed.losses = way.lane, b"", Losses()
             # Each lane has its own names and exceptions, which are written into the fields.
-            incoming.fields = dict(fields) if len(routed.lanes) > 1 else fields
+            incoming.fields = dict(fields) if len(ways) > 1 else fields
             return self._attempt(call, routed)
 
-        watcher = asyncio.create_task(stream.watch_client(call.exchange, call.receive)) if routed.streams else None
+        watcher = asyncio.create_task(stream.watch_client(call.exchange, call.receive)) if order.stream else None
         try:
-            await serve_by_lanes(call, bill, self.runtime.fleet, routed.lanes, attempt_at, streams=routed.streams)
+            await serve_by_lanes(call, bill, order, self.runtime.fleet, self.desk.gate, ways, attempt_at)
         finally:
             if watcher is not None:
                 watcher.cancel()
@@ -132,9 +141,32 @@ class Conversation(Surface):
             return self._identity(call, routed)
         return self._bridged(call, routed, DIALECTS[upstream])
 
-    def routed(self, incoming: Incoming) -> Routed:
-        """Check the request against its model and choose a lane. Raises `RequestRefused`."""
-        served, offer = self.find(incoming.name)
+    def routes(self, incoming: Incoming) -> list[Routed]:
+        """The request to its model, and to those that stand in for it and can take it. Raises `RequestRefused`."""
+        named = fallback.take(incoming.fields, self.models)
+        if named is not None:
+            incoming.body = jsonedit.join(incoming.fields)
+        served, _ = self.find(incoming.name)
+        backups = fallback.backups(served.model, named)
+        try:
+            routes = [self.routed(incoming, incoming.name)]
+        except RequestRefused as refused:
+            if not backups or refused.problem.kind is not Kind.UNAVAILABLE:
+                raise
+            routes, problem = [], refused
+        for name in backups:
+            # One that does not take this request, or that this key may not call, cannot stand in.
+            with contextlib.suppress(RequestRefused):
+                other = self.routed(incoming, jsonedit.text(name))
+                if incoming.key.scopes.allows_model(other.served.model.id):
+                    routes.append(other)
+        if not routes:
+            raise problem
+        return routes
+
+    def routed(self, incoming: Incoming, name: Raw | None) -> Routed:
+        """Check the request against a model and choose its lanes. Raises `RequestRefused`."""
+        served, offer = self.find(name)
         rules = self.dialect.identity_request
         wanted = rules.validate(incoming.body, offer.decoder, offer.model, self.bounds)
         checks.check_names(incoming.fields, rules.KNOWN, offer.model)
@@ -142,14 +174,16 @@ class Conversation(Surface):
         lanes = route.choose(served, self.runtime.fleet)
         return Routed(incoming, wanted, served, offer, lanes[0], streams, lanes=lanes)
 
-    def order(self, call: Call, routed: Routed) -> Order:
+    def order(self, call: Call, routes: Sequence[Routed]) -> Order:
         """What the call asks to be served and paid for."""
+        routed = routes[0]
         incoming = routed.incoming
         return Order(
             key=incoming.key,
             address=client_address(call.scope),
             model=routed.served.model,
-            lanes=routed.lanes,
+            lanes=[lane for one in routes for lane in one.lanes] if len(routes) > 1 else routed.lanes,
+            asked=find_model(self.models, incoming.name).model.id,
             protocol=self.dialect.id,
             endpoint=self.endpoint,
             body=incoming.body,

@@ -11,9 +11,11 @@ from nexusflow.flow import attempt, embed, route
 from nexusflow.flow.admit import admit, client_address
 from nexusflow.flow.body import read_body
 from nexusflow.flow.client import answer
-from nexusflow.flow.desk import Desk, Order
+from nexusflow.flow.desk import Desk
 from nexusflow.flow.exchange import Phase
+from nexusflow.flow.failover import Way, ways
 from nexusflow.flow.once import name_of
+from nexusflow.flow.order import Order
 from nexusflow.flow.served import ByName, ServedLane, ServedModel
 from nexusflow.ir.artifact import Artifact
 from nexusflow.ir.embeddings import EmbeddingCall, EmbeddingReply
@@ -59,6 +61,7 @@ class OpenAIEmbeddings(Surface):
         require_post(call, self.paths)
         head = inspect(call.scope["headers"], self._bounds.max_headers)
         key = admit(head.credential, self.runtime.keys)
+        self._desk.gate.early(key, PROTOCOL, call.client.headers)
         body = await read_body(call.exchange, head, call.receive, self._bounds)
         fields = checks.parse(body, identity_request.MONEY_FIELDS)
         served = find_model(self._models, fields.get("model"))
@@ -71,7 +74,8 @@ class OpenAIEmbeddings(Surface):
         order = _order(call, key, served, lanes, PROTOCOL, body, wanted.user)
         bill = call.bill = await self._desk.reserve(order, call.exchange, call.client)
 
-        async def attempt_at(lane: ServedLane) -> None:
+        async def attempt_at(way: Way) -> None:
+            lane = way.lane
             upstream = embed.embedder(lane, served, embed.OPENAI)
             if upstream.id != embed.OPENAI:
                 said = read_request.read(body, model=served.model.id)
@@ -87,7 +91,7 @@ class OpenAIEmbeddings(Surface):
             )
             await _answer(call, lane, shown)
 
-        await serve_by_lanes(call, bill, self.runtime.fleet, lanes, attempt_at)
+        await serve_by_lanes(call, bill, order, self.runtime.fleet, self._desk.gate, ways(served, lanes), attempt_at)
 
 
 def _used(body: bytes, model: str, found: bytes) -> Usage:
@@ -101,6 +105,7 @@ async def embed_contents(
     server = artifact.plan.server
     head = inspect(call.scope["headers"], server.request.max_headers)
     key = admit(gemini_credential(head, call.scope, server), runtime.keys)
+    desk.gate.early(key, GEMINI, call.client.headers)
     body = await read_body(call.exchange, head, call.receive, server.request)
     body, fields = google_request.parse(body, batch=batch)
     served = find_model(models, jsonedit.text(name))
@@ -113,7 +118,8 @@ async def embed_contents(
     order = _order(call, key, served, lanes, GEMINI, body, None)
     bill = call.bill = await desk.reserve(order, call.exchange, call.client)
 
-    async def attempt_at(lane: ServedLane) -> None:
+    async def attempt_at(way: Way) -> None:
+        lane = way.lane
         upstream = embed.embedder(lane, served, embed.GOOGLE)
         if upstream.id != embed.GOOGLE:
             said = google_reader.read(wanted, fields, model=served.model.id)
@@ -128,7 +134,7 @@ async def embed_contents(
         )
         await _answer(call, lane, google_identity.relabel(found, served.raw_id, count=len(wanted)))
 
-    await serve_by_lanes(call, bill, runtime.fleet, lanes, attempt_at)
+    await serve_by_lanes(call, bill, order, runtime.fleet, desk.gate, ways(served, lanes), attempt_at)
 
 
 async def _bridged(
@@ -162,6 +168,7 @@ def _order(
         address=client_address(call.scope),
         model=served.model,
         lanes=lanes,
+        asked=served.model.id,
         protocol=protocol,
         endpoint="embeddings",
         body=body,

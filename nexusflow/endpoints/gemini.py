@@ -69,6 +69,7 @@ class GeminiGenerate(Conversation):
         address = _address(call)
         head = inspect(call.scope["headers"], self.bounds.max_headers)
         key = admit(gemini_credential(head, call.scope, self.artifact.plan.server), self.runtime.keys)
+        self.desk.gate.early(key, self.dialect.id, call.client.headers)
         body = await read_body(call.exchange, head, call.receive, self.bounds)
         body, fields = keys.normalise(body, self.dialect.identity_request.MONEY_FIELDS)
         streams = address.verb == "streamGenerateContent"

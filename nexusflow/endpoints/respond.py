@@ -28,7 +28,7 @@ def error_headers(problem: Problem, status: int) -> list[Header]:
         headers.append((b"www-authenticate", b"Bearer"))
     if problem.retry_after is not None:
         headers.append((b"retry-after", str(problem.retry_after).encode()))
-        headers.append((b"retry-after-ms", str(problem.retry_after * 1000).encode()))
+        headers.append((b"retry-after-ms", str(problem.retry_after_ms).encode()))
     if problem.should_retry is not None:
         headers.append((b"x-should-retry", b"true" if problem.should_retry else b"false"))
     if problem.close:

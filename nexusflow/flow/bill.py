@@ -12,12 +12,14 @@ from msgspec import Struct
 
 from nexusflow.flow.client import ClientStream
 from nexusflow.flow.estimate import Size, most, output_tokens
-from nexusflow.flow.exchange import Exchange, nothing_used
+from nexusflow.flow.exchange import PROGRESS_SECONDS, Exchange, nothing_used
 from nexusflow.flow.failure import Failure
+from nexusflow.flow.gate import Pass
 from nexusflow.flow.heard import Heard
 from nexusflow.flow.once import Once
 from nexusflow.flow.served import ServedLane
 from nexusflow.flow.settlement import Evidence, Outcome, Settlement, Terms, absorbed, settle, usage_text
+from nexusflow.flow.usual import Usual
 from nexusflow.ir.account import Payer
 from nexusflow.ir.errors import Kind, Problem, RequestRefused
 from nexusflow.ir.plan import Model
@@ -49,6 +51,9 @@ class Bill(Struct):
     stream: bool
     size: Size
     hold: Hold
+    taken: Pass | None
+    """Of its limits; None where nothing limits it."""
+    usual: Usual
     now_ms: int
     begun: float
     opened: bool = False
@@ -64,6 +69,15 @@ class Bill(Struct):
     drains: set[Exchange] = msgspec.field(default_factory=set)
     """Calls of this worker that are read to their end though their client left."""
     heard_at_leave: int = 0
+
+    def follow(self) -> None:
+        """Let the exchange tell of what money depends on."""
+        exchange = self.exchange
+        exchange.dispatch = self.dispatch
+        if self.stream:
+            exchange.outlive = self.outlive
+            exchange.progress = self.note_progress
+            exchange.progress_at = self.begun + PROGRESS_SECONDS
 
     def dispatch(self) -> None:
         """Put the attempt on record, once; nothing may be sent before (R-23).
@@ -103,9 +117,10 @@ class Bill(Struct):
         if entry is not None:
             self.paid = (*self.paid, entry)
 
-    def turn_to(self, lane: ServedLane) -> None:
+    def turn_to(self, lane: ServedLane, model: Model) -> None:
         """The next attempt, by another lane, at that lane's price; nothing of it has been heard yet."""
         self.lane = lane
+        self.model = model
         self.attempts += 1
         self.heard = None
         self.said = 0
@@ -141,8 +156,18 @@ class Bill(Struct):
             return self.settled
         self.drains.discard(self.exchange)
         self.settled = done = settle(outcome, self._terms(), self._evidence(server_error), self.paid)
-        await self.ledger.close(self._closed(done.entries, self._line(done, outcome, status, error)), self.hold)
+        try:
+            await self.ledger.close(self._closed(done.entries, self._line(done, outcome, status, error)), self.hold)
+        finally:
+            if self.taken is not None:
+                self._give_back(self.taken, done.usage)
         return done
+
+    def _give_back(self, taken: Pass, usage: Usage) -> None:
+        """Its slots are free again; of its tokens, those read from a cache count like all others (T51)."""
+        taken.end(usage.total)
+        if usage.source == "reported":
+            self.usual.note(self.model.id, usage.total_output)
 
     def _closed(self, entries: tuple[Entry, ...], line: CallLine) -> Closed:
         payer = self.payer
@@ -178,6 +203,8 @@ class Bill(Struct):
         """A call that was never sent owes nothing and has no entry in the ledger, only a line in the log."""
         self.settled = Settlement((), Usage(), 0)
         self.ledger.cancel(self.hold)
+        if self.taken is not None:
+            self.taken.end(None)
         line = self._line(self.settled, Outcome.FAILED, status, error)
         self.ledger.note(msgspec.structs.replace(self._closed((), line), accepted=False))
 

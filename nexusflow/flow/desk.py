@@ -1,48 +1,28 @@
 """Where calls get their bills: who may call, who pays, and whether the money is there."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-from msgspec import Struct
 
 from nexusflow.accounts.directory import Directory
 from nexusflow.flow.admit import permit
 from nexusflow.flow.bill import Bill
 from nexusflow.flow.client import ClientStream
 from nexusflow.flow.estimate import Size, size_of
-from nexusflow.flow.exchange import PROGRESS_SECONDS, Exchange
+from nexusflow.flow.exchange import Exchange
+from nexusflow.flow.gate import Gate, Pass
 from nexusflow.flow.once import Once, fingerprint
-from nexusflow.flow.served import ServedLane
+from nexusflow.flow.order import Order
 from nexusflow.ir.account import Payer
 from nexusflow.ir.errors import Kind, RequestRefused
-from nexusflow.ir.plan import Model, Price
-from nexusflow.keys.model import Key
+from nexusflow.ir.plan import Price
 from nexusflow.ledger import idempotency
 from nexusflow.ledger.leases import Hold
 from nexusflow.ledger.ledger import Ledger
 from nexusflow.pricing import bound
-from nexusflow.protocols.common.demand import Demand
 from nexusflow.store import Database
 from nexusflow.store.thread import StoreThread
-
-
-class Order(Struct, frozen=True):
-    """One call that wants to be served."""
-
-    key: Key
-    address: str | None
-    model: Model
-    lanes: Sequence[ServedLane]
-    """Those that may serve it, the first one first."""
-    protocol: str
-    endpoint: str
-    body: bytes
-    demand: Demand
-    stream: bool
-    name: str | None = None
-    """Its `Idempotency-Key`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +36,13 @@ class Desk:
     funds_status: int
     drains: set[Exchange]
     books: StoreThread[Database]
+    gate: Gate
 
     async def reserve(self, order: Order, exchange: Exchange, client: ClientStream) -> Bill:
         """A bill whose money is set aside.
 
-        Raises `RequestRefused`: not allowed, suspended, no funds, no ledger; and `Replayed` for a call made before.
+        Raises `RequestRefused`: not allowed, suspended, over a limit, no funds, no ledger; and `Replayed` for a call
+        made before.
         """
         model, lane = order.model, order.lanes[0]
         permit(order.key, model.id, order.protocol, order.endpoint, order.address)
@@ -70,7 +52,8 @@ class Desk:
         # Whichever lane answers, its price is covered (R-24).
         amount = max([_most(one.price, size, now_ms) for one in order.lanes])
         once = self._once(order, payer, exchange.request_id, now_ms) if order.name is not None else None
-        hold = await self._hold(payer, amount, once)
+        taken = await self.gate.enter(order, size, exchange.request_id, client.headers)
+        hold = await self._hold(payer, amount, once, taken)
         bill = Bill(
             ledger=self.ledger,
             exchange=exchange,
@@ -86,25 +69,26 @@ class Desk:
             stream=order.stream,
             size=size,
             hold=hold,
+            taken=taken,
+            usual=self.gate.usual,
             now_ms=now_ms,
             begun=time.monotonic(),
         )
-        exchange.dispatch = bill.dispatch
         if once is not None:
             client.copy = []
-        if order.stream:
-            exchange.outlive = bill.outlive
-            exchange.progress = bill.note_progress
-            exchange.progress_at = bill.begun + PROGRESS_SECONDS
+        bill.follow()
         return bill
 
-    async def _hold(self, payer: Payer, amount: int, once: Once | None) -> Hold:
+    async def _hold(self, payer: Payer, amount: int, once: Once | None, taken: Pass | None) -> Hold:
+        """The money; without it, what was `taken` of the limits is given back."""
         try:
             return await self.ledger.reserve(payer, amount, once.begin if once is not None else None)
-        except RequestRefused as refused:
-            if refused.problem.kind is not Kind.FUNDS:
-                raise
-            raise RequestRefused(msgspec.structs.replace(refused.problem, status=self.funds_status)) from None
+        except BaseException as error:
+            if taken is not None:
+                taken.end(None)
+            if isinstance(error, RequestRefused) and error.problem.kind is Kind.FUNDS:
+                raise RequestRefused(msgspec.structs.replace(error.problem, status=self.funds_status)) from None
+            raise
 
     def _once(self, order: Order, payer: Payer, request: str, now_ms: int) -> Once:
         route = f"{order.protocol} {order.endpoint}"

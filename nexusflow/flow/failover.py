@@ -1,41 +1,56 @@
-"""One call, several lanes: the only place where anything is tried again (R-06, R-20 … R-26)."""
+"""One call, several ways: the only place where anything is tried again (R-06, R-20 … R-26)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 from nexusflow.flow.client import ClientStream
 from nexusflow.flow.exchange import Exchange, Phase
 from nexusflow.flow.failure import Failure, of_refusal
+from nexusflow.flow.gate import LaneFull
 from nexusflow.flow.health import Fleet
-from nexusflow.flow.served import ServedLane
+from nexusflow.flow.served import ServedLane, ServedModel
 from nexusflow.flow.stream import expired
 from nexusflow.ir.errors import RequestRefused
 
 MOST_ATTEMPTS = 3
-"""Over all deployments (R-07)."""
+"""Over all deployments of a model (R-07)."""
 _PROVIDERS = (Phase.FIRST_BYTE, Phase.IDLE)
+
+
+class Way(NamedTuple):
+    """A lane and the model that is served by it: the one that was asked for, or one that stands in for it (R-24)."""
+
+    lane: ServedLane
+    served: ServedModel
+
+
+def ways(served: ServedModel, lanes: Sequence[ServedLane]) -> list[Way]:
+    """The ways of one model: no more of `lanes` than are tried."""
+    return [Way(lane, served) for lane in lanes[:MOST_ATTEMPTS]]
 
 
 async def serve(
     exchange: Exchange,
     client: ClientStream,
-    lanes: Sequence[ServedLane],
+    ways: Sequence[Way],
     fleet: Fleet,
-    attempt: Callable[[ServedLane], Awaitable[None]],
-    turn: Callable[[ServedLane, int], None],
+    attempt: Callable[[Way], Awaitable[None]],
+    turn: Callable[[Way, int], None],
     lost: Callable[[Failure], None],
 ) -> None:
-    """Call `attempt` for one lane after the other until one answers, and `turn` before each; numbers count from 1.
+    """Call `attempt` for one way after the other until one answers, and `turn` before each; numbers count from 1.
 
     `lost` is told of an attempt before the next one begins. Nothing is tried again once the client has a byte of an
     answer (R-22), when the fault is the caller's, or when the call's whole time is over (R-26). Raises
     `RequestRefused` as the last attempt did.
     """
-    last = min(len(lanes), MOST_ATTEMPTS)
-    for number, lane in enumerate(lanes[:last], 1):
+    last = len(ways)
+    for number, way in enumerate(ways, 1):
+        lane = way.lane
         try:
-            turn(lane, number)
-            await attempt(lane)
+            turn(way, number)
+            await attempt(way)
         except asyncio.CancelledError:
             if client.committed or exchange.gone or exchange.expired not in _PROVIDERS:
                 raise
@@ -48,7 +63,8 @@ async def serve(
             fleet.succeeded(lane)
             return
         failure = of_refusal(refused)
-        fleet.failed(lane, failure, refused.problem.retry_after)
+        if not isinstance(refused, LaneFull):
+            fleet.failed(lane, failure, refused.problem.retry_after)
         if number == last or failure is Failure.CALLER or client.committed or exchange.gone or exchange.overdue:
             raise refused
         lost(failure)

@@ -14,6 +14,9 @@ from nexusflow.ir.capabilities import Destination
 from nexusflow.ir.chat import Origin
 from nexusflow.ir.parameters import spelled
 from nexusflow.ir.plan import Billing, Lane, Model, Price, Provider
+from nexusflow.ir.quota import Fail
+from nexusflow.limits.resolve import limits_on
+from nexusflow.limits.rule import Limit
 from nexusflow.pricing import price_id
 from nexusflow.protocols.common.envelope import family_of
 from nexusflow.protocols.dialects import DIALECTS
@@ -61,6 +64,8 @@ class ServedLane:
     billing: Billing
     price: Price | None
     price_id: str | None
+    limits: tuple[Limit, ...]
+    """On what all callers together send this way."""
     targets: dict[str, Target] = field(default_factory=dict)
 
     def at(self, path: str) -> Target:
@@ -109,7 +114,7 @@ def serve_models(artifact: Artifact, upstreams: Upstreams) -> ByName:
     for model in artifact.plan.models:
         reasons = [readiness(lane, providers[lane.provider]) for lane in model.lanes]
         lanes = [
-            _lane(lane, providers[lane.provider], upstreams, model, prices)
+            _lane(lane, providers[lane.provider], upstreams, model, prices, artifact.plan.limits.fail)
             for lane, reason in zip(model.lanes, reasons, strict=True)
             if reason is None
         ]
@@ -151,7 +156,7 @@ def readiness(lane: Lane, provider: Provider) -> str | None:
 
 
 def _lane(
-    lane: Lane, provider: Provider, upstreams: Upstreams, model: Model, prices: list[tuple[Price, str]]
+    lane: Lane, provider: Provider, upstreams: Upstreams, model: Model, prices: list[tuple[Price, str]], fail: Fail
 ) -> ServedLane:
     secret = auth.resolve(provider.credential) if provider.credential else None
     headers = {
@@ -161,9 +166,7 @@ def _lane(
         **{name.lower(): value for name, value in provider.headers.items()},
         **auth.headers(provider.auth, secret),
     }
-    base = upstreams.base_url(provider)
-    if lane.protocol == SIMULATOR and not base.rstrip("/").endswith("/v1"):
-        base = base.rstrip("/") + "/v1"
+    base = _base(lane, upstreams.base_url(provider))
     to = Destination(model=lane.model, family=family_of(lane.model), capabilities=lane.capabilities)
     protocols = spoken(lane)
     times = lane.timeouts
@@ -189,7 +192,12 @@ def _lane(
         billing=model.billing or provider.billing,
         price=price,
         price_id=ident,
+        limits=limits_on("deployment", f"{provider.id}/{lane.model}", lane.quota, fail),
     )
+
+
+def _base(lane: Lane, url: str) -> str:
+    return url.rstrip("/") + "/v1" if lane.protocol == SIMULATOR and not url.rstrip("/").endswith("/v1") else url
 
 
 def spoken(lane: Lane) -> tuple[Origin, ...]:

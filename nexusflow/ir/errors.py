@@ -47,8 +47,8 @@ class Problem(Struct, frozen=True, kw_only=True):
     """One failure as told to a client.
 
     `message` is ours and safe to show. `param` names the offending field, `code` overrides the table's code, `status`
-    the table's HTTP status, `type` the table's type (only for a provider's own 400). `retry_after` is in seconds.
-    Where the kind alone decides whether and when to try again, `retry_after` and `should_retry` need not be given.
+    the table's HTTP status, `type` the table's type. `retry_after` is in seconds, and `retry_after_ms` says it exactly.
+    Where the kind alone decides whether and when to try again, they and `should_retry` need not be given.
     """
 
     kind: Kind
@@ -58,6 +58,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     type: str | None = None
     status: int | None = None
     retry_after: int | None = None
+    retry_after_ms: int | None = None
     should_retry: bool | None = None
     close: bool = False
     allow: str | None = None
@@ -65,8 +66,12 @@ class Problem(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.should_retry is None and self.kind in _FINAL:
             force_setattr(self, "should_retry", False)
+        if self.retry_after is None and self.retry_after_ms is not None:
+            force_setattr(self, "retry_after", -(-self.retry_after_ms // 1000))
         if self.retry_after is None and self.kind in _WAITS:
             force_setattr(self, "retry_after", _WAITS[self.kind])
+        if self.retry_after_ms is None and self.retry_after is not None:
+            force_setattr(self, "retry_after_ms", self.retry_after * 1000)
 
 
 class RequestRefused(Exception):

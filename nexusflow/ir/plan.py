@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 
 from nexusflow.ir.account import Budget
 from nexusflow.ir.capabilities import Capabilities
+from nexusflow.ir.quota import NONE, LimitRules, Quota
 
 ABI = 3
 
@@ -190,6 +191,8 @@ class Lane(Struct, frozen=True, kw_only=True):
     price: int | None = None
     timeouts: Timeouts = Timeouts()
     capabilities: Capabilities = Capabilities()
+    quota: Quota = NONE
+    """What all callers together may send this way."""
 
 
 class Model(Struct, frozen=True, kw_only=True):
@@ -227,6 +230,12 @@ class Model(Struct, frozen=True, kw_only=True):
     on_loss: OnLoss = "warn"
     deprecated: str | None = None
     billing: Billing | None = None
+    fallbacks: tuple[str, ...] = ()
+    """Models that answer in its place where all its providers fail, in order."""
+    quota: Quota = NONE
+    """What each caller may ask of this model, in place of what its plan says."""
+    shared_quota: Quota = NONE
+    """What all callers together may ask of it."""
 
 
 class FieldRule(Struct, frozen=True, kw_only=True):
@@ -276,6 +285,18 @@ class DatabaseAt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     pool_max: int = 8
 
 
+class CountersAt(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where the counters behind limits are: in each worker's memory, the SQLite file `path`, or the Redis at `url`.
+
+    `prefix` begins every key in Redis.
+    """
+
+    kind: Literal["memory", "sqlite", "redis"] = "memory"
+    path: str = ".nexusflow/limits.db"
+    url: CredentialRef | None = None
+    prefix: str = "nexusflow:"
+
+
 class Server(Struct, frozen=True, kw_only=True):
     """Process settings. A change of any of them but `request` needs a restart, not a swap."""
 
@@ -289,6 +310,7 @@ class Server(Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
     media_fetch: MediaFetch = MediaFetch()
     database: DatabaseAt = DatabaseAt()
+    counters: CountersAt = CountersAt()
     drain_ms: int = 30_000
     request: RequestBounds = RequestBounds()
     billing: BillingPolicy = BillingPolicy()
@@ -311,6 +333,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     prices: tuple[Price, ...] = ()
     shapes: tuple[RequestShape, ...] = ()
     budgets: tuple[Budget, ...] = ()
+    limits: LimitRules = LimitRules()
 
     def canonical(self) -> bytes:
         """The one JSON spelling of this plan; its SHA-256 is the plan's digest."""

@@ -11,7 +11,17 @@ from msgspec import Struct
 
 Admin = Literal["none", "read", "write"]
 Endpoint = Literal[
-    "chat", "responses", "messages", "generate", "count", "embeddings", "models", "usage", "balance", "requests"
+    "chat",
+    "responses",
+    "messages",
+    "generate",
+    "count",
+    "embeddings",
+    "models",
+    "usage",
+    "balance",
+    "requests",
+    "limits",
 ]
 
 

@@ -2,7 +2,9 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import anthropic
@@ -32,11 +34,23 @@ SCRIPTS: dict[str, Script] = {
         END,
     ),
 }
+REFUSED = 503
+"""The status of a call that the gateway cannot charge; nothing of it is sent."""
 SAY: Any = [{"role": "user", "content": "Hello"}]
 
 
-def spec(port: int, database: dict[str, Any]) -> str:
-    """A gateway.yaml of the two models, at one price."""
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How one call went: monotonic seconds, its request id, and the status of an answer that refused it, else 200."""
+
+    began: float
+    ended: float
+    request: str
+    status: int
+
+
+def spec(port: int, database: dict[str, Any], billing: dict[str, Any] | None = None) -> str:
+    """A gateway.yaml of the two models, at one price; `billing` is that of the gateway."""
     models = {
         name: {
             "owner": "test",
@@ -49,19 +63,23 @@ def spec(port: int, database: dict[str, Any]) -> str:
         for name in SCRIPTS
     }
     provider = {"protocol": "openai/chat-completions", "base_url": f"http://127.0.0.1:{port}/v1"}
-    return json.dumps(
-        {"version": 1, "stores": {"database": database}, "providers": {"scripted": provider}, "models": models}
-    )
+    document = {"version": 1, "stores": {"database": database}, "providers": {"scripted": provider}, "models": models}
+    return json.dumps(document | ({"gateway": {"billing": billing}} if billing else {}))
 
 
 class Load:
-    """Starts with the block and ends with it. `acknowledged` are the ids of calls whose whole answer has arrived."""
+    """Starts with the block and ends with it. `acknowledged` are the ids of calls whose whole answer has arrived.
 
-    def __init__(self, url: str, key: str, customers: int = 4) -> None:
+    `calls` are all that were answered, and `broken` is how many were not. Customers rest for `rest_s` after each.
+    """
+
+    def __init__(self, url: str, key: str, customers: int = 4, rest_s: float = 0.0) -> None:
         chat = openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=20)
         messages = anthropic.Anthropic(base_url=url, api_key=key, max_retries=0, timeout=20)
         self.acknowledged: set[str] = set()
+        self.calls: list[Call] = []
         self.broken = 0
+        self._rest_s = rest_s
         self._enough = threading.Event()
         calls = (_chat(chat), _chat_stream(chat), _messages(messages), _messages_stream(messages))
         self._threads = [threading.Thread(target=self._run, args=(calls, at)) for at in range(customers)]
@@ -79,8 +97,15 @@ class Load:
     def _run(self, calls: tuple[Callable[[], str], ...], turn: int) -> None:
         while not self._enough.is_set():
             turn += 1
+            began = time.monotonic()
             try:
-                self.acknowledged.add(calls[turn % len(calls)]())
+                request = calls[turn % len(calls)]()
+                self.acknowledged.add(request)
+                self.calls.append(Call(began, time.monotonic(), request, 200))
+            except (openai.APIStatusError, anthropic.APIStatusError) as error:
+                self.broken += error.status_code != REFUSED
+                request = error.response.headers.get("x-request-id", "")
+                self.calls.append(Call(began, time.monotonic(), request, error.status_code))
             except (openai.OpenAIError, anthropic.AnthropicError, OSError, ValueError):
                 self.broken += 1
             except Exception as error:
@@ -88,6 +113,7 @@ class Load:
                 if "http" not in type(error).__module__:
                     raise
                 self.broken += 1
+            self._enough.wait(self._rest_s)
 
 
 def _chat(client: openai.OpenAI) -> Callable[[], str]:

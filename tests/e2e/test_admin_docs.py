@@ -30,11 +30,14 @@ def test_the_commands_of_the_page_work(tmp_path: Path) -> None:
         assert len(re.findall(r"\bsk-air-\w{49}\b", done.stdout)) == 1  # the new key's secret
         assert '"holds":true' in done.stdout
         admin = admin_of(gateway)
+        [agreed] = admin.get("/quotas")["data"]
+        assert (agreed["rpm"], agreed["tpm"]) == (700, 2_000_000)
         assert admin.get("/organisations/acme/balance")["available"] == "150.00"
         changes = [one["action"] for one in admin.get("/audit")["data"]]
-        assert changes[1:9] == [
-            "organisation.resume", "organisation.suspend", "organisation.credit_line", "budget.create", "key.create",
-            "team.create", "money.credit", "organisation.create",
+        assert changes[1:14] == [
+            "organisation.resume", "organisation.suspend", "organisation.credit_line", "limits.approve", "key.create",
+            "quota.remove", "quota.set", "quota.set", "budget.create", "key.create", "team.create", "money.credit",
+            "organisation.create",
         ]  # fmt: skip
 
 

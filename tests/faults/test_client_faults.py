@@ -406,6 +406,7 @@ class TestHead:
             "content-length",
             "x-nexusflow-attempts",
             "x-nexusflow-cost",
+            "x-nexusflow-model",
             "x-nexusflow-provider",
             "x-request-id",
             "server",

@@ -82,15 +82,18 @@ def check_allowed(request: object, model: Model) -> None:
             )
 
 
-def explain(error: str, model: Model) -> RequestRefused:
-    """The decoder's words as a 400 (shape, type) or 422 (range), naming the field (contract 3 row 10)."""
+def explain(error: str, model: Model | None = None) -> RequestRefused:
+    """The decoder's words as a 400 (shape, type) or 422 (range), naming the field (contract 3 row 10).
+
+    `model` is whose struct it was, where it was a model's: what that does not take has the type null.
+    """
     match = _ERROR.match(error)
     what, path = (match["what"], match["path"]) if match else (error, None)
     missing = _MISSING.search(what)
     if missing:
         name = f"{path}.{missing[1]}" if path else missing[1]
         return refuse(Kind.PARAM, f"`{name}` is required", param=name, code="missing_required_parameter")
-    if what.startswith("Expected `null`") and path:
+    if model is not None and what.startswith("Expected `null`") and path:
         return unsupported(path, model)
     ranged = _RANGE.search(what) is not None
     return refuse(

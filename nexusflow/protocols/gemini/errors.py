@@ -116,8 +116,10 @@ def _details(problem: Problem, request_id: str) -> list[dict[str, Any]]:
     if problem.param is not None:
         violation = {"field": problem.param, "description": problem.message}
         details.append({"@type": _RPC + "BadRequest", "fieldViolations": [violation]})
-    if problem.retry_after is not None:
-        details.append({"@type": _RPC + "RetryInfo", "retryDelay": f"{problem.retry_after}s"})
+    if problem.retry_after_ms is not None:
+        seconds, rest = divmod(problem.retry_after_ms, 1000)
+        delay = f"{seconds}.{rest:03}".rstrip("0") if rest else str(seconds)
+        details.append({"@type": _RPC + "RetryInfo", "retryDelay": f"{delay}s"})
     if request_id:
         details.append({"@type": _RPC + "RequestInfo", "requestId": request_id})
     return details

@@ -117,7 +117,7 @@ def only(text: str) -> tuple[str, str, str]:
         ("version: 1", "version: 1\nstores: {database: {path: x}}", "NF102", "database", "`database` needs `kind`"),
         ("  gpt-5:", "  gpt 5:", "NF108", "gpt 5", None),
         ("/v1\n", "/v1\n    credential: {}\n", "NF109", "credential", None),
-        ("version: 1", "version: 1\nplans: {a: {limits: {rpm: 1}}}", "NF190", "plans", None),
+        ("version: 1", "version: 1\ntelemetry: {access_log: true}", "NF190", "telemetry", None),
     ],
 )
 def test_each_keyword_is_reported_at_its_place_in_plain_words(
@@ -152,7 +152,7 @@ def test_a_secret_in_place_of_a_reference_is_not_repeated() -> None:
 
 def test_pending_fields_are_gathered_and_what_is_inside_them_is_not_repeated() -> None:
     models = "".join(
-        GATEWAY.partition("models:\n")[2].replace("gpt-5", f"m{n}") + "    limits: {rpm: 1}\n" for n in range(3)
+        GATEWAY.partition("models:\n")[2].replace("gpt-5", f"m{n}") + "    slo: {ttft_p95_ms: 900}\n" for n in range(3)
     )
     items = found(GATEWAY.partition("models:\n")[0] + "models:\n" + models)
     assert [item.code for item in items] == ["NF190"]
