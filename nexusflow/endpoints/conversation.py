@@ -308,6 +308,7 @@ class Conversation(Surface):
         call.failure = getattr(tap, "failure", None)  # only some protocols' failures depend on what was said before
         whole, tap = tap, self.framed(call, tap)
         hear(call, Heard(upstream, lane.destination))
+        exchange.promise(call.client.keep_alive)
         opened = partial(self._opened, call, routed, upstream)
         reply = await opened(outgoing)
         if self._goes_on(upstream):

@@ -90,6 +90,7 @@ class Surface(ABC):
         if exchange.expired or exchange.gone:
             await exchange.absorb_cancel()
         exchange.deadline = float("inf")
+        exchange.keep_alive = None
         if call.bill is not None:
             await self._close(call, call.bill, problem)
         if not exchange.gone and exchange.expired is not Phase.WRITE:
@@ -98,7 +99,7 @@ class Surface(ABC):
     async def _close(self, call: Call, bill: Bill, problem: Problem) -> None:
         """Settle a call that did not go well. Its answer is kept only where it was charged and can be given again."""
         status = self.errors.status(problem)
-        await bill.fail(problem, status=status, begun=call.client.committed)
+        await bill.fail(problem, status=status, begun=call.client.said)
         if bill.once is None:
             return
         if bill.charged and not (call.client.committed or call.exchange.gone):

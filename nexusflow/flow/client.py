@@ -36,16 +36,17 @@ async def answer(
 class ClientStream:
     """A streamed answer whose status is sent with its first bytes, and not before (R-20).
 
+    `committed` says that the status is out, `said` that content is: a sign of life sends the first alone (R-21).
     `copy` takes what was written, where somebody wants it; `keep_alive_frame` is what the client's protocol takes while
     it waits (protocols 0.3).
     """
 
-    __slots__ = ("_send", "busy", "committed", "content_type", "copy", "headers", "keep_alive_frame")
+    __slots__ = ("_send", "busy", "committed", "content_type", "copy", "headers", "keep_alive_frame", "said")
 
     def __init__(self, send: Send, headers: list[Header]) -> None:
         self._send = send
         self.headers = headers
-        self.committed = False
+        self.committed = self.said = False
         self.copy: list[bytes] | None = None
         self.busy = False
         self.content_type = EVENTS
@@ -53,6 +54,10 @@ class ClientStream:
 
     async def write(self, data: bytes) -> None:
         """Send whole frames; returns when the server has taken them, which is the back-pressure (G4)."""
+        self.said = True
+        await self._write(data)
+
+    async def _write(self, data: bytes) -> None:
         self.busy = True
         if not self.committed:
             self.committed = True
@@ -66,7 +71,7 @@ class ClientStream:
     async def keep_alive(self) -> None:
         """Send a sign of life unless a write is under way (R-21); it commits the status like any other byte."""
         if not self.busy:
-            await self.write(self.keep_alive_frame)
+            await self._write(self.keep_alive_frame)
 
     async def end(self, data: bytes = b"") -> None:
         """Send the last frames and close."""

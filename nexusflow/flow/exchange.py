@@ -88,6 +88,12 @@ class Exchange:
         self.deadline = min(now + idle_seconds, self.total)
         self.quiet_at = now + quiet_seconds
 
+    def promise(self, keep_alive: Callable[[], Awaitable[None]]) -> None:
+        """Send the client a sign of life when it has waited for long, all attempts together (R-21)."""
+        self.keep_alive = keep_alive
+        if self.quiet_at == float("inf"):
+            self.quiet_at = time.monotonic() + QUIET_SECONDS
+
     def answer(self) -> None:
         """The whole answer is on its way: nothing is waited for any more."""
         self.answered = True

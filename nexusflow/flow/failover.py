@@ -41,9 +41,9 @@ async def serve(
 ) -> None:
     """Call `attempt` for one way after the other until one answers, and `turn` before each; numbers count from 1.
 
-    `lost` is told of an attempt before the next one begins. Nothing is tried again once the client has a byte of an
-    answer (R-22), when the fault is the caller's, or when the call's whole time is over (R-26). Raises
-    `RequestRefused` as the last attempt did.
+    `lost` is told of an attempt before the next one begins. Nothing is tried again once the client has content (R-22;
+    a sign of life is none, R-21), when the fault is the caller's, or when the call's whole time is over (R-26).
+    Raises `RequestRefused` as the last attempt did.
     """
     last = len(ways)
     for number, way in enumerate(ways, 1):
@@ -52,7 +52,7 @@ async def serve(
             turn(way, number)
             await attempt(way)
         except asyncio.CancelledError:
-            if client.committed or exchange.gone or exchange.expired not in _PROVIDERS:
+            if client.said or exchange.gone or exchange.expired not in _PROVIDERS:
                 raise
             await exchange.absorb_cancel()
             refused = RequestRefused(expired(exchange.expired))
@@ -65,6 +65,6 @@ async def serve(
         failure = of_refusal(refused)
         if not isinstance(refused, LaneFull):
             fleet.failed(lane, failure, refused.problem.retry_after)
-        if number == last or failure is Failure.CALLER or client.committed or exchange.gone or exchange.overdue:
+        if number == last or failure is Failure.CALLER or client.said or exchange.gone or exchange.overdue:
             raise refused
         lost(failure)

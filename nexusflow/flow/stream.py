@@ -5,7 +5,6 @@ failure becomes one in-protocol error event. The client's leaving cancels the up
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 from litestar.types import Receive
@@ -36,13 +35,11 @@ async def pump(
 ) -> None:
     """Forward until the stream ends; `complete` is awaited with the last frames of a good one, before they are sent.
 
-    Raises `RequestRefused` with whatever ended it early; `client.committed` says whether the status is already out.
+    Raises `RequestRefused` with whatever ended it early; `client.said` says whether the client has content.
     Expiry and the client's leaving arrive as cancellation, for the caller to tell apart.
     """
     held = b""
     finished = False
-    exchange.quiet_at = time.monotonic() + QUIET_SECONDS
-    exchange.keep_alive = client.keep_alive
     try:
         while (piece := await reply.next()) is not None:
             exchange.hear(piece)
@@ -50,7 +47,7 @@ async def pump(
             if tap.problem is not None or tap.done:
                 held = frames
                 break
-            if not client.committed and not tap.meaningful and len(frames) < GATE_BYTES:
+            if not client.said and not tap.meaningful and len(frames) < GATE_BYTES:
                 held = frames
                 continue
             held = b""
@@ -76,7 +73,7 @@ async def pump(
 async def _finish(exchange: Exchange, tap: Tap, client: ClientStream, held: bytes) -> None:
     """The good end, or the problem; frames before a failing event still reach a client that already has some."""
     if tap.problem is not None:
-        if held and (client.committed or tap.meaningful):
+        if held and (client.said or tap.meaningful):
             await client.write(held)
         raise RequestRefused(tap.problem)
     if not client.committed:
