@@ -7,18 +7,22 @@ from nexusflow.limits.rule import Kind, LimitState
 
 Header = tuple[str, str]
 _SHOWN: tuple[Kind, ...] = ("requests", "tokens")
+_SLOTS: tuple[Kind, ...] = ("concurrency", "streams", "tasks")
+_OPENAI: list[tuple[Kind, str, str, str]] = [
+    (kind, f"x-ratelimit-limit-{kind}", f"x-ratelimit-remaining-{kind}", f"x-ratelimit-reset-{kind}") for kind in _SHOWN
+]
 
 
 def openai_headers(states: Sequence[LimitState]) -> list[Header]:
     """`x-ratelimit-{limit,remaining,reset}-{requests,tokens}`; the reset is a duration such as `6m0s`."""
     headers = []
-    for kind in _SHOWN:
+    for kind, limit, remaining, reset in _OPENAI:
         tight = tightest(states, kind)
         if tight is not None:
             headers += [
-                (f"x-ratelimit-limit-{kind}", str(tight.limit.amount)),
-                (f"x-ratelimit-remaining-{kind}", str(tight.remaining)),
-                (f"x-ratelimit-reset-{kind}", duration(tight.reset_ms)),
+                (limit, str(tight.limit.amount)),
+                (remaining, str(tight.remaining)),
+                (reset, duration(tight.reset_ms)),
             ]
     return headers
 
@@ -49,7 +53,7 @@ def remaining_headers(states: Sequence[LimitState]) -> list[Header]:
 def concurrency_headers(states: Sequence[LimitState]) -> list[Header]:
     """`x-ratelimit-{limit,remaining}-{concurrency,streams,tasks}`: slots, which have no time of reset."""
     headers = []
-    for kind in ("concurrency", "streams", "tasks"):
+    for kind in _SLOTS:
         tight = tightest(states, kind)
         if tight is not None:
             headers += [

@@ -52,19 +52,23 @@ class MemoryEngine:
         now = self._clock()
         self._sweep(now)
         needs = ask.needs()
-        levels = [self._level(limit, now) for limit in ask.limits]
+        levels, after, room = [], [], True
+        for limit, need in zip(ask.limits, needs, strict=True):
+            level = self._level(limit, now)
+            levels.append(level)
+            after.append(level + need)
+            room = room and level + need <= limit.capacity
         if ask.id in self._open or ask.id in self._closed:
             return grant_again(ask, levels)
-        for limit, need, level in zip(ask.limits, needs, levels, strict=True):
-            if level + need > limit.capacity:
-                return refuse(ask, needs, levels)
-        for limit, need, level in zip(ask.limits, needs, levels, strict=True):
+        if not room:
+            return refuse(ask, needs, levels)
+        for limit, level in zip(ask.limits, after, strict=True):
             if limit.slots:
                 self._slots.setdefault(limit.key, {})[ask.id] = now + self._lease_us
             else:
-                self._full[limit.key] = now + level + need
+                self._full[limit.key] = now + level
         self._open[ask.id] = now + OPEN_TICKET_MS * 1000
-        return grant(ask, [level + need for level, need in zip(levels, needs, strict=True)], now)
+        return grant(ask, after, now)
 
     async def settle(self, ticket: Ticket, tokens: int | None) -> None:
         """See Engine."""
@@ -116,7 +120,8 @@ class MemoryEngine:
 
     def _level(self, limit: Limit, now: int) -> int:
         if not limit.slots:
-            return max(self._full.get(limit.key, 0) - now, 0)
+            left = self._full.get(limit.key, 0) - now
+            return left if left > 0 else 0
         held = self._slots.get(limit.key)
         if not held:
             return 0

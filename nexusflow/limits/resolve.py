@@ -17,6 +17,15 @@ _KINDS: tuple[tuple[Kind, Literal["rpm", "tpm", "concurrency", "streams", "tasks
 )
 
 
+_UNWANTED: dict[tuple[bool, bool], tuple[Kind, ...]] = {
+    (False, False): ("streams", "tasks"),
+    (False, True): ("streams",),
+    (True, False): ("tasks",),
+    (True, True): (),
+}
+"""By whether a call streams and whether it is a task."""
+
+
 class Caller(Struct, frozen=True, kw_only=True):
     """Who calls, by ids: a key of an organisation and perhaps of a team and a user. `key_rpm` is the key's own cap."""
 
@@ -77,8 +86,8 @@ def limits_on(
 
 def relevant(limits: Iterable[Limit], *, stream: bool = False, task: bool = False) -> tuple[Limit, ...]:
     """Those of `limits` that a call is held to: only streams need a stream's slot, only tasks a task's."""
-    unwanted = {kind for kind, wanted in (("streams", stream), ("tasks", task)) if not wanted}
-    return tuple(limit for limit in limits if limit.kind not in unwanted)
+    unwanted = _UNWANTED[stream, task]
+    return tuple([limit for limit in limits if limit.kind not in unwanted])
 
 
 def _resolved(grades: Grades, model: str, field: str) -> tuple[int | None, Source]:
