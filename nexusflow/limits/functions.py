@@ -1,10 +1,13 @@
 """One Lua text, run as a library of Redis Functions or, by a Redis before 7, as a script."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from importlib import resources
+from typing import cast
 
 from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 Command = tuple[str, tuple[str, ...], tuple[str | int, ...]]
@@ -45,14 +48,24 @@ class Functions:
         return replies
 
     async def _send(self, commands: Sequence[Command]) -> list[list[int] | Exception]:
-        pipeline = self._client.pipeline(transaction=False)
-        for operation, keys, args in commands:
-            if self._scripts:
-                pipeline.execute_command("EVALSHA", _SHA, len(keys), *keys, operation, *args)
-            else:
-                name = f"nexusflow_{_VERSION}_{operation}"
-                pipeline.execute_command("FCALL", name, len(keys), *keys, *args)
-        return list(await pipeline.execute(raise_on_error=False))
+        # A connection of the pool, and not a pipeline: that costs as much again as all the rest.
+        pool = self._client.connection_pool
+        connection = await pool.get_connection()  # type: ignore[no-untyped-call]  # its library left it untyped
+        try:
+            words = [self._words(*command) for command in commands]
+            await connection.send_packed_command(connection.pack_commands(words), check_health=False)
+            return [await _reply(connection) for _ in commands]
+        except BaseException:
+            # Replies that nobody read would be taken for those to the next commands.
+            await connection.disconnect(nowait=True)
+            raise
+        finally:
+            await pool.release(connection)
+
+    def _words(self, operation: str, keys: tuple[str, ...], args: tuple[str | int, ...]) -> tuple[str | int, ...]:
+        if self._scripts:
+            return ("EVALSHA", _SHA, len(keys), *keys, operation, *args)
+        return ("FCALL", f"nexusflow_{_VERSION}_{operation}", len(keys), *keys, *args)
 
     async def _load(self) -> None:
         """Make the functions known. A server without Functions gets the script."""
@@ -66,6 +79,13 @@ class Functions:
                 self._scripts = True
         if self._scripts:
             await self._client.script_load(_SCRIPT)
+
+
+async def _reply(connection: AbstractConnection) -> list[int] | Exception:
+    try:
+        return cast(list[int], await connection.read_response(timeout=math.inf))
+    except ResponseError as error:
+        return error
 
 
 def _is_unknown(reply: list[int] | Exception) -> bool:
