@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -18,6 +19,11 @@ from nexusflow.store import Database, DatabaseAway, StoreError
 from nexusflow.wire.ids import request_id
 
 _RETRY_S = 1.0  # how long after a failure the database is not asked again, so that an outage delays no request
+# A server that stands still keeps its connections, and its own time limits stand still too: only our clock tells.
+_PATIENCE_S = 2.0
+# Longer where an idempotency key is recorded: one that is recorded too late stays taken by a call that nobody made.
+_PATIENCE_ALSO_S = 20.0
+_T = TypeVar("_T")
 Also = Callable[[Database], None]
 
 
@@ -52,6 +58,7 @@ class Reservations:
         self._leave = leave
         self._running: dict[tuple[str, tuple[Bound, ...]], asyncio.Task[_Denied | None]] = {}
         self._away_until = 0.0
+        self._unanswered: asyncio.Future[Any] | None = None
         self.doubtful = False
         """A grant ended without an answer: the database may hold a lease that nobody here knows."""
 
@@ -114,7 +121,7 @@ class Reservations:
 
     async def _grant_alone(self, payer: Payer, amount: int, also: Also) -> Hold:
         if not amount:
-            await self._clerk.ask(lambda database: _only(database, also))
+            await self._answer(lambda database: _only(database, also), _PATIENCE_ALSO_S)
             return Hold(None, 0, payer)
         answer = await self._ask(payer, amount, amount, also)
         if isinstance(answer, book.Denial):
@@ -123,7 +130,7 @@ class Reservations:
 
     async def _ask(self, payer: Payer, need: int, want: int, also: Also | None) -> book.Lease | book.Denial:
         try:
-            answer = await self._clerk.ask(
+            answer = await self._answer(
                 lambda database: book.grant(
                     database,
                     org=payer.org,
@@ -133,7 +140,8 @@ class Reservations:
                     want=want,
                     ttl_ms=self._ttl_ms,
                     also=also,
-                )
+                ),
+                _PATIENCE_S if also is None else _PATIENCE_ALSO_S,
             )
         except DatabaseAway:
             self.doubtful = True
@@ -143,6 +151,19 @@ class Reservations:
         self._outage.found()
         reach("lease-granted")
         return answer
+
+    async def _answer(self, question: Callable[[Database], _T], patience_s: float) -> _T:
+        """The clerk's answer. Raises DatabaseAway when it is late, or when an earlier one is still awaited."""
+        if self._unanswered is not None and not self._unanswered.done():
+            raise DatabaseAway("The database has not answered yet.", "")
+        asked = asyncio.ensure_future(self._clerk.ask(question))
+        done, _ = await asyncio.wait((asked,), timeout=patience_s)
+        if not done:
+            # It goes on: what it grants nobody will hear of, and upkeep returns it.
+            self._unanswered = asked
+            asked.add_done_callback(lambda late: late.cancelled() or late.exception())
+            raise DatabaseAway("The database does not answer in time.", "")
+        return asked.result()
 
     def _trust(self, payer: Payer, amount: int) -> Hold:
         if not self._outage.take(payer.org, amount):

@@ -1,29 +1,51 @@
-"""`python -m tests.chaos --kills 200 --database both --seed 1`: kill workers, audit the books, print a table."""
+"""`python -m tests.chaos --kills 200 --database both --seed 1`: kill workers, audit the books, print a table.
+
+`--outage 60` and `--commits 100` try PostgreSQL instead: it goes away under load, or loses COMMITs.
+"""
 
 import argparse
 import random
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 from tests.chaos.books import postgres_books, sqlite_books
 from tests.chaos.loop import POINTS, RANDOM, play
+from tests.chaos.outage import KINDS, play_commits, play_outage
 from tests.support.postgres import running_postgres
+
+AROUND_S = 15.0
+"""Load before an outage and after it."""
 
 
 def main() -> int:
-    """Play rounds until so many workers were killed; 1 when anything was wrong in any of them."""
+    """Play what was asked for; 1 when anything was wrong in any round."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--database", choices=("sqlite", "postgres", "both"), default="both")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--outage", type=float, nargs="?", const=60.0, metavar="SECONDS")
+    parser.add_argument("--commits", type=int, metavar="N")
     asked = parser.parse_args()
-    kinds = ("sqlite", "postgres") if asked.database == "both" else (asked.database,)
+    bad = 0
+    if asked.outage is not None:
+        bad += _outages(asked.outage)
+    if asked.commits is not None:
+        bad += _commits(asked.commits)
+    if asked.outage is None and asked.commits is None:
+        bad += _kills(asked.kills, asked.database, asked.seed)
+    return 1 if bad else 0
+
+
+def _kills(kills: int, database: str, seed: int) -> int:
+    kinds = ("sqlite", "postgres") if database == "both" else (database,)
     rounds = [(kind, point) for point in (RANDOM, *POINTS) for kind in kinds]
-    each = -(-asked.kills // len(rounds))
-    dice = random.Random(asked.seed)
-    print("| books | killed at | kills | acknowledged | broken off | settled | verdict |")
-    print("|---|---|---|---|---|---|---|")
+    each = -(-kills // len(rounds))
+    dice = random.Random(seed)
+    _head("books", "killed at", "kills", "acknowledged", "broken off", "settled", "verdict")
     bad = 0
     with running_postgres() as server:
         for kind, point in rounds:
@@ -32,10 +54,57 @@ def main() -> int:
                 books = sqlite_books(root) if kind == "sqlite" else postgres_books(server)
                 done = play(books, root, point, each, dice)
             bad += bool(done.wrong)
-            verdict = "; ".join(done.wrong) or "right"
-            figures = (done.kills, done.acknowledged, done.broken, done.settled)
-            print("|", " | ".join(map(str, (kind, point, *figures, verdict))), "|", flush=True)
-    return 1 if bad else 0
+            _row(kind, point, done.kills, done.acknowledged, done.broken, done.settled, _verdict(done.wrong))
+    return bad
+
+
+def _outages(seconds: float) -> int:
+    _head("server", "seconds away", "served before", "served during", "refused during", "served after", "on allowance",
+          "slowest call, s", "oracle bill", "ledger bill", "difference", "minutes", "verdict")  # fmt: skip
+    bad = 0
+    for kind in KINDS:
+        began = time.monotonic()
+        with running_postgres() as server, tempfile.TemporaryDirectory() as folder:
+            done = play_outage(server, Path(folder), kind, seconds, AROUND_S)
+        bad += bool(done.wrong)
+        calls = (done.before, done.served, done.refused, done.after, done.trusted, f"{done.slowest_s:.1f}")
+        bills = _bills(done.oracle, done.ledger)
+        _row(kind, f"{done.seconds:.0f}", *calls, *bills, _minutes(began), _verdict(done.wrong))
+    return bad
+
+
+def _commits(commits: int) -> int:
+    _head("COMMITs cut", "how", "served", "refused", "oracle bill", "ledger bill", "difference", "minutes", "verdict")
+    began = time.monotonic()
+    with running_postgres() as server, tempfile.TemporaryDirectory() as folder:
+        done = play_commits(server, Path(folder), commits)
+    how = ", ".join(f"{count} {fate}" for fate, count in done.cut.items())
+    bills = _bills(done.oracle, done.ledger)
+    total = sum(done.cut.values())
+    _row(total, how, done.acknowledged, done.refused, *bills, _minutes(began), _verdict(done.wrong))
+    return bool(done.wrong) or total < commits
+
+
+def _bills(expected: int, found: int) -> tuple[str, ...]:
+    """Both and their difference, in whole units of the currency."""
+    return tuple(f"{Decimal(amount) / 10**9:f}" for amount in (expected, found, found - expected))
+
+
+def _minutes(began: float) -> str:
+    return f"{(time.monotonic() - began) / 60:.1f}"
+
+
+def _verdict(wrong: Sequence[str]) -> str:
+    return "; ".join(wrong) or "right"
+
+
+def _head(*names: str) -> None:
+    _row(*names)
+    print("|" + "---|" * len(names), flush=True)
+
+
+def _row(*cells: object) -> None:
+    print("|", " | ".join(map(str, cells)), "|", flush=True)
 
 
 if __name__ == "__main__":

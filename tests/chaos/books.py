@@ -1,6 +1,7 @@
 """Fresh books in either database."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ def sqlite_books(root: Path) -> Books:
     """In the SQLite file of a gateway that runs in `root`."""
 
     def ask(sql: str) -> Sequence[Sequence[Any]]:
-        with apsw.Connection(str(root / ".nexusflow" / "nexusflow.db")) as connection:
+        with closing(apsw.Connection(str(root / ".nexusflow" / "nexusflow.db"))) as connection:
             return list(connection.execute(sql))
 
     return Books("sqlite", {"kind": "sqlite"}, {}, ask)

@@ -14,6 +14,8 @@ from tests.faults.provider import DONE, END, STREAM_HEAD, Script, delta, event, 
 
 USAGE = {"prompt_tokens": 1_000, "completion_tokens": 200, "total_tokens": 1_200,
          "prompt_tokens_details": {"cached_tokens": 400}}  # fmt: skip
+MAX_TOKENS = 1_000
+"""More than the provider reports, so that what is reserved for a call covers it."""
 PRICE_LIST = {"input": "2", "output": "8", "cache_read": "0.2", "markup_percent": "25"}
 # (600 x 2,000 + 400 x 200 + 200 x 8,000 nano-units) and a quarter.
 AMOUNT = (600 * 2_000 + 400 * 200 + 200 * 8_000) * 5 // 4
@@ -55,7 +57,7 @@ def spec(port: int, database: dict[str, Any], billing: dict[str, Any] | None = N
         name: {
             "owner": "test",
             "category": "language",
-            "max_output_tokens": 1_000,
+            "max_output_tokens": MAX_TOKENS,
             "supported_protocols": ["openai/chat-completions", "anthropic/messages"],
             "price": PRICE_LIST,
             "lanes": [{"provider": "scripted", "model": name}],
@@ -138,7 +140,7 @@ def _chat_stream(client: openai.OpenAI) -> Callable[[], str]:
 
 def _messages(client: anthropic.Anthropic) -> Callable[[], str]:
     def call() -> str:
-        raw = client.messages.with_raw_response.create(model="chat", max_tokens=100, messages=SAY)
+        raw = client.messages.with_raw_response.create(model="chat", max_tokens=MAX_TOKENS, messages=SAY)
         assert raw.parse().stop_reason == "end_turn"
         return raw.headers["x-request-id"]
 
@@ -147,7 +149,7 @@ def _messages(client: anthropic.Anthropic) -> Callable[[], str]:
 
 def _messages_stream(client: anthropic.Anthropic) -> Callable[[], str]:
     def call() -> str:
-        raw = client.messages.with_raw_response.create(model="stream", max_tokens=100, messages=SAY, stream=True)
+        raw = client.messages.with_raw_response.create(model="stream", max_tokens=MAX_TOKENS, messages=SAY, stream=True)
         if [found.type for found in raw.parse()][-1:] != ["message_stop"]:
             raise ValueError("cut off")
         return raw.headers["x-request-id"]

@@ -69,7 +69,7 @@ def play(books: Books, root: Path, point: str, kills: int, dice: random.Random) 
             broken += load.broken
         again = {name: value for name, value in environ.items() if name != VARIABLE}
         _serve_once(root, text, again)
-        wrong = _audit(books, root, again, acknowledged, len(provider.requests))
+        wrong = audit(books, root, again, acknowledged, len(provider.requests))
         settled = oracle.settled(books.ask)
     return Round(books.name, point, died, len(acknowledged), broken, len(settled), tuple(wrong))
 
@@ -127,7 +127,7 @@ def _serve_once(root: Path, text: str, environ: dict[str, str]) -> None:
             time.sleep(0.1)
 
 
-def _audit(books: Books, root: Path, environ: dict[str, str], acknowledged: set[str], sent: int) -> list[str]:
+def audit(books: Books, root: Path, environ: dict[str, str], acknowledged: set[str], sent: int) -> list[str]:
     """What is wrong with the books, in words; nothing when they are right."""
     wrong = []
     ends = books.ask("SELECT request, kind, amount FROM transfer WHERE kind IN ('charge', 'void')")
