@@ -116,6 +116,7 @@ def _model(
         lanes=tuple(_lanes(document, name, model, price_table, price)),
         deprecated=_deprecated(model),
         billing=accounts.billing(model.billing) if model.billing is not None else None,
+        strategy=model.strategy,
         fallbacks=model.fallbacks,
         quota=limits.quota(model.limits),
         shared_quota=limits.quota(model.shared_limits),

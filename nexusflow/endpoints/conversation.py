@@ -171,7 +171,7 @@ class Conversation(Surface):
         wanted = rules.validate(incoming.body, offer.decoder, offer.model, self.bounds)
         checks.check_names(incoming.fields, rules.KNOWN, offer.model)
         streams = bool(wanted.stream) if incoming.streams is None else incoming.streams
-        lanes = route.choose(served, self.runtime.fleet)
+        lanes = route.choose(served, self.runtime.fleet, incoming.key.id, len(incoming.body))
         return Routed(incoming, wanted, served, offer, lanes[0], streams, lanes=lanes)
 
     def order(self, call: Call, routes: Sequence[Routed]) -> Order:
@@ -320,6 +320,7 @@ class Conversation(Surface):
         target = lane.upstreams[upstream.id].stream_target
         call.exchange.dispatch()
         reply = await attempt.send(lane, target, outgoing, request_id, routed.extra)
+        call.exchange.heard_at = time.monotonic()
         await attempt.require_stream(reply, lane, upstream, request_id)
         return reply
 

@@ -64,7 +64,7 @@ async def _count(surface: Conversation, call: Call, read: Callable[[bytes, str],
         raise not_offered(served, surface.dialect.id)
     permit(incoming.key, served.model.id, surface.dialect.id, "count", client_address(call.scope))
     said = read(incoming.body, served.model.id)
-    lane = route.choose(served, surface.runtime.fleet)[0]
+    lane = route.choose(served, surface.runtime.fleet, incoming.key.id, len(incoming.body))[0]
     if lane.provider.simulated:
         call.client.headers.append(SIMULATED)
     upstream = surface.dialect.id if surface.dialect.id in lane.upstreams else lane.usual

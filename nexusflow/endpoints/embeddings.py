@@ -70,7 +70,7 @@ class OpenAIEmbeddings(Surface):
             raise not_offered(served, PROTOCOL)
         wanted = identity_request.validate(body, offer.decoder, offer.model)
         checks.check_names(fields, identity_request.KNOWN, offer.model)
-        lanes = route.choose(served, self.runtime.fleet)
+        lanes = route.choose(served, self.runtime.fleet, key.id, len(body))
         order = _order(call, key, served, lanes, PROTOCOL, body, wanted.user)
         bill = call.bill = await self._desk.reserve(order, call.exchange, call.client)
 
@@ -114,7 +114,7 @@ async def embed_contents(
     model = served.model
     wanted = google_request.validate(body, model, server.request, batch=batch)
     google_request.check_names(fields, model)
-    lanes = route.choose(served, runtime.fleet)
+    lanes = route.choose(served, runtime.fleet, key.id, len(body))
     order = _order(call, key, served, lanes, GEMINI, body, None)
     bill = call.bill = await desk.reserve(order, call.exchange, call.client)
 

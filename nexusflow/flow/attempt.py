@@ -1,6 +1,7 @@
 """One try against one lane: send, wait for headers, turn every way of failing into a `Problem` (U-01 … U-29)."""
 
 import logging
+import time
 from typing import Protocol
 
 from msgspec import Raw
@@ -59,6 +60,7 @@ async def fetch(
     exchange.enter(Phase.FIRST_BYTE, lane.total)
     exchange.dispatch()
     reply = await send(lane, target, body, exchange.request_id, extra)
+    exchange.heard_at = time.monotonic()
     complete = False
     try:
         await require_success(reply, lane, errors, exchange.request_id)

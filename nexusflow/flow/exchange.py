@@ -37,8 +37,8 @@ class Exchange:
 
     `used` tells what the attempt consumed as far as it went; it is read from the provider's words only when asked.
     `dispatch` is called before the first byte goes to a provider, `hear` with each piece of its stream, `progress`
-    every two seconds while it lasts; `outlive` says whether it goes on when the client leaves. They belong to whoever
-    keeps the books.
+    every two seconds while it lasts; `heard_at` is when a provider's answer last began; `outlive` says whether the call
+    goes on when the client leaves. All but `heard_at` belong to whoever keeps the books.
     """
 
     __slots__ = (
@@ -48,6 +48,7 @@ class Exchange:
         "expired",
         "gone",
         "hear",
+        "heard_at",
         "keep_alive",
         "outlive",
         "phase",
@@ -67,6 +68,7 @@ class Exchange:
         self.deadline = self.total = self.quiet_at = float("inf")
         self.expired: Phase | None = None
         self.gone = False
+        self.heard_at = 0.0
         self.answered = False
         self.keep_alive: Callable[[], Awaitable[None]] | None = None
         self.used: Callable[[], Usage | None] = nothing_used

@@ -48,6 +48,8 @@ async def serve(
     last = len(ways)
     for number, way in enumerate(ways, 1):
         lane = way.lane
+        # Only where there is a choice does it matter how a lane does.
+        began = fleet.began(lane) if len(way.served.lanes) > 1 else None
         try:
             turn(way, number)
             await attempt(way)
@@ -62,6 +64,9 @@ async def serve(
         else:
             fleet.succeeded(lane)
             return
+        finally:
+            if began is not None:
+                fleet.ended(lane, began, exchange.heard_at)
         failure = of_refusal(refused)
         if not isinstance(refused, LaneFull):
             fleet.failed(lane, failure, refused.problem.retry_after)

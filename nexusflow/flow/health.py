@@ -11,6 +11,8 @@ from typing import Literal
 
 from nexusflow.flow.failure import Failure
 from nexusflow.flow.served import ServedLane
+from nexusflow.flow.strategy import Asker, arranged
+from nexusflow.ir.plan import Strategy
 
 DEGRADED, DOWN = 3, 5
 """Consecutive failures."""
@@ -19,6 +21,10 @@ WINDOW_S, FEWEST = 30.0, 20
 FIRST_EJECTION_S, LONGEST_EJECTION_S = 1.0, 60.0
 CREDENTIAL_S = 60.0
 """How long a deployment that does not accept our key is left alone."""
+WEIGHT = 0.2
+"""Of the newest answer in the mean time to wait for one."""
+FORGOTTEN_S = 30.0
+"""After this time without an answer half of the mean is forgotten."""
 UNTOLD_S = 1.0
 """How long a deployment cools that says 429 but not for how long."""
 
@@ -29,9 +35,12 @@ _log = logging.getLogger("nexusflow.health")
 
 
 class Deployment:
-    """One model at one provider. Seconds are monotonic."""
+    """One model at one provider. Seconds are monotonic. `in_flight` are the attempts that wait for it now."""
 
-    __slots__ = ("attempts", "away_until", "bad", "cooling_until", "failures", "name", "since")
+    __slots__ = (
+        *("attempts", "away_until", "bad", "cooling_until", "failures", "in_flight", "name", "seen_at", "since"),
+        "wait",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -39,6 +48,18 @@ class Deployment:
         self.away_until = 0.0
         self.cooling_until = 0.0
         self.since = self.attempts = self.bad = 0.0
+        self.in_flight = 0
+        self.wait = self.seen_at = 0.0
+
+    def note_wait(self, seconds: float, now: float) -> None:
+        """An answer began after so long: a mean in which the last few count most."""
+        self.wait = seconds if not self.wait else self.wait + WEIGHT * (seconds - self.wait)
+        self.seen_at = now
+
+    def expected(self, now: float) -> float:
+        """What to fear of one call more (R-05). What is not seen is forgotten, or a lane once slow were never seen."""
+        kept: float = 0.5 ** ((now - self.seen_at) / FORGOTTEN_S)
+        return self.wait * kept * (self.in_flight + 1)
 
     def count(self, now: float, *, bad: bool) -> None:
         """One attempt more, and whether it failed."""
@@ -68,26 +89,36 @@ class Fleet:
         self._clock = clock
         self._known: dict[tuple[str, str], Deployment] = {}
 
-    def order(self, lanes: Sequence[ServedLane]) -> Sequence[ServedLane]:
-        """`lanes`, sorted by priority, in the order to try them: the healthy ones first, by weight where equal.
+    def order(self, lanes: Sequence[ServedLane], strategy: Strategy, asker: Asker) -> Sequence[ServedLane]:
+        """`lanes`, sorted by priority, in the order to try them: the healthy ones first, by `strategy` where equal.
 
         Those that are down or cool are left out as long as others are there; alone they are still tried (R-02). One
         whose time away is over is tried by a single request, and is away for others until that has ended.
         """
-        if len(lanes) == 1:
-            return lanes
         now = self._clock()
         ranks = [_RANK[self._of(lane).state(now)] for lane in lanes]
         best = min(ranks)
-        usable = [
-            (rank, lane.priority, _random() ** (1 / lane.weight) if lane.weight else 0.0, at)
-            for at, (rank, lane) in enumerate(zip(ranks, lanes, strict=True))
-            if rank < 2 or best == 2  # away
-        ]
-        usable.sort(key=lambda one: (one[0], one[1], -one[2]))
-        ordered = [lanes[at] for *_, at in usable]
+        tiers: dict[tuple[int, int], list[ServedLane]] = {}
+        for rank, lane in zip(ranks, lanes, strict=True):
+            if rank < 2 or best == 2:  # away
+                tiers.setdefault((rank, lane.priority), []).append(lane)
+        ordered: list[ServedLane] = []
+        for tier in sorted(tiers):
+            ordered += arranged(strategy, tiers[tier], asker, lambda lane: self._of(lane).expected(now))
         self._try_again(ordered[0], now)
         return ordered
+
+    def began(self, lane: ServedLane) -> float:
+        """An attempt begins; returns the time, for `ended`."""
+        self._of(lane).in_flight += 1
+        return self._clock()
+
+    def ended(self, lane: ServedLane, began: float, heard_at: float) -> None:
+        """It is over. `heard_at` is when its answer began; before `began` it never did."""
+        deployment = self._of(lane)
+        deployment.in_flight -= 1
+        if heard_at >= began:
+            deployment.note_wait(heard_at - began, self._clock())
 
     def succeeded(self, lane: ServedLane) -> None:
         """A good answer: failures in a row are forgotten, not how many there were."""

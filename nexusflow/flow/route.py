@@ -1,14 +1,16 @@
 """The lanes of a model in the order to try them (contract 2.11)."""
 
+import time
 from collections.abc import Sequence
 
 from nexusflow.flow.health import Fleet
 from nexusflow.flow.served import ServedLane, ServedModel
+from nexusflow.flow.strategy import Asker
 from nexusflow.ir.errors import Kind, Problem, RequestRefused
 
 
-def choose(served: ServedModel, fleet: Fleet) -> Sequence[ServedLane]:
-    """The lanes of an available model, the best first. Raises `RequestRefused` (503) when it has none."""
+def choose(served: ServedModel, fleet: Fleet, key: str, body_bytes: int) -> Sequence[ServedLane]:
+    """The lanes of an available model for a call of `key`, the best first. Raises `RequestRefused` (503) for others."""
     if not served.lanes:
         raise RequestRefused(
             Problem(
@@ -18,4 +20,7 @@ def choose(served: ServedModel, fleet: Fleet) -> Sequence[ServedLane]:
                 should_retry=False,
             )
         )
-    return fleet.order(served.lanes)
+    if len(served.lanes) == 1:
+        return served.lanes
+    asker = Asker(key, body_bytes, time.time_ns() // 1_000_000)
+    return fleet.order(served.lanes, served.model.strategy, asker)

@@ -28,6 +28,7 @@ Protocol = Literal[
 ]
 UnknownParams = Literal["pass", "drop", "reject"]
 OnLoss = Literal["allow", "warn", "reject"]
+Strategy = Literal["priority", "cost", "latency", "weighted", "sticky"]
 StreamUsage = Literal["option", "always", "never"]
 Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key", "none"]
 
@@ -230,6 +231,8 @@ class Model(Struct, frozen=True, kw_only=True):
     on_loss: OnLoss = "warn"
     deprecated: str | None = None
     billing: Billing | None = None
+    strategy: Strategy = "priority"
+    """How a lane is chosen among those of one priority."""
     fallbacks: tuple[str, ...] = ()
     """Models that answer in its place where all its providers fail, in order."""
     quota: Quota = NONE

@@ -88,7 +88,7 @@ def test_C01_the_client_left() -> None:
 
 
 def first(model: Any) -> Any:
-    return choose(model, Fleet())[0]
+    return choose(model, Fleet(), "key", 100)[0]
 
 
 def test_the_lowest_priority_number_wins() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from nexusflow.flow.failure import Failure, of_fault, of_status
 from nexusflow.flow.health import CREDENTIAL_S, DEGRADED, DOWN, FIRST_EJECTION_S, LONGEST_EJECTION_S, Fleet
+from nexusflow.flow.strategy import Asker
 from nexusflow.upstream.transport import Fault
 from tests.support.lanes import served_lane
 
@@ -28,6 +29,7 @@ def fleet(clock: Clock) -> Fleet:
     return Fleet(clock)
 
 
+ASKER = Asker("key", 1_000, 0)
 A, B, C = (replace(served_lane(name), priority=at) for at, name in enumerate("abc"))
 
 
@@ -41,45 +43,45 @@ def fail(fleet: Fleet, lane: Any, times: int, failure: Failure = Failure.SERVER_
 
 
 def test_lanes_go_by_priority(fleet: Fleet) -> None:
-    assert names(fleet.order((A, B, C))) == "abc"
+    assert names(fleet.order((A, B, C), "weighted", ASKER)) == "abc"
 
 
 def test_three_failures_degrade_and_five_take_down(fleet: Fleet) -> None:
     """Degraded ones are tried after the healthy ones, those that are down not at all."""
     fail(fleet, A, DEGRADED - 1)
-    assert names(fleet.order((A, B))) == "ab"
+    assert names(fleet.order((A, B), "weighted", ASKER)) == "ab"
     fail(fleet, A, 1)
     assert fleet.state(A) == "degraded"
-    assert names(fleet.order((A, B))) == "ba"
+    assert names(fleet.order((A, B), "weighted", ASKER)) == "ba"
     fail(fleet, A, DOWN - DEGRADED)
     assert fleet.state(A) == "down"
-    assert names(fleet.order((A, B, C))) == "bc"
+    assert names(fleet.order((A, B, C), "weighted", ASKER)) == "bc"
 
 
 def test_success_brings_it_back_to_its_priority(fleet: Fleet) -> None:
     fail(fleet, A, DOWN)
     fleet.succeeded(A)
     assert fleet.state(A) == "healthy"
-    assert names(fleet.order((A, B))) == "ab"
+    assert names(fleet.order((A, B), "weighted", ASKER)) == "ab"
     fail(fleet, A, DEGRADED - 1)
-    assert names(fleet.order((A, B))) == "ab"
+    assert names(fleet.order((A, B), "weighted", ASKER)) == "ab"
 
 
 def test_R02_the_last_one_is_never_left_out(fleet: Fleet) -> None:
     fail(fleet, A, DOWN)
     fail(fleet, B, DOWN)
-    assert names(fleet.order((A, B))) == "ab"
-    assert names(fleet.order((A,))) == "a"
+    assert names(fleet.order((A, B), "weighted", ASKER)) == "ab"
+    assert names(fleet.order((A,), "weighted", ASKER)) == "a"
 
 
 def test_one_request_tries_whether_it_is_back(fleet: Fleet, clock: Clock) -> None:
     """The others keep to those that serve until that attempt has ended, or taken too long."""
     fail(fleet, A, DOWN)
     clock.now += LONGEST_EJECTION_S * 1.3
-    assert names(fleet.order((A, B))) == "ab"
-    assert names(fleet.order((A, B))) == "b"
+    assert names(fleet.order((A, B), "weighted", ASKER)) == "ab"
+    assert names(fleet.order((A, B), "weighted", ASKER)) == "b"
     clock.now += FIRST_EJECTION_S + 0.1
-    assert names(fleet.order((A, B))) == "ab"
+    assert names(fleet.order((A, B), "weighted", ASKER)) == "ab"
 
 
 def test_R02_each_further_failure_keeps_it_away_for_longer_up_to_a_bound(fleet: Fleet, clock: Clock) -> None:
@@ -117,11 +119,11 @@ def test_R02_failures_of_long_ago_do_not_count(fleet: Fleet, clock: Clock) -> No
 def test_a_429_cools_exactly_as_long_as_told_and_is_no_failure(fleet: Fleet, clock: Clock) -> None:
     fleet.failed(A, Failure.REFUSED, 7)
     assert fleet.state(A) == "cooling"
-    assert names(fleet.order((A, B))) == "b"
+    assert names(fleet.order((A, B), "weighted", ASKER)) == "b"
     clock.now += 6.99
-    assert names(fleet.order((A, B))) == "b"
+    assert names(fleet.order((A, B), "weighted", ASKER)) == "b"
     clock.now += 0.01
-    assert names(fleet.order((A, B))) == "ab"
+    assert names(fleet.order((A, B), "weighted", ASKER)) == "ab"
 
 
 def test_a_callers_own_mistakes_say_nothing_of_a_deployment(fleet: Fleet) -> None:
@@ -133,10 +135,10 @@ def test_a_refused_credential_takes_it_out_at_once_and_is_told(
     fleet: Fleet, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     fleet.failed(A, Failure.CREDENTIAL, None)
-    assert names(fleet.order((A, B))) == "b"
+    assert names(fleet.order((A, B), "weighted", ASKER)) == "b"
     assert "credentials" in caplog.text
     clock.now += CREDENTIAL_S
-    assert names(fleet.order((A, B))) == "ab"
+    assert names(fleet.order((A, B), "weighted", ASKER)) == "ab"
 
 
 def test_models_of_one_provider_are_apart(fleet: Fleet) -> None:
@@ -144,7 +146,7 @@ def test_models_of_one_provider_are_apart(fleet: Fleet) -> None:
         A, destination=type(A.destination)(model="other", family="f", capabilities=A.destination.capabilities)
     )
     fail(fleet, A, DOWN)
-    assert names(fleet.order((other, B))) == "ab"
+    assert names(fleet.order((other, B), "weighted", ASKER)) == "ab"
 
 
 @pytest.mark.parametrize(
