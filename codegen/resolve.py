@@ -201,7 +201,7 @@ def _lane(document: spec.Spec, path: str, model: spec.Model, lane: spec.Lane, pu
 
 
 def _provider(name: str, provider: spec.Provider) -> Provider:
-    title = provider.title or name
+    title, policy = provider.title or name, provider.data_policy or spec.DataPolicy()
     return Provider(
         id=name,
         title=f"{title} (simulated)" if provider.simulated and "simulated" not in title.lower() else title,
@@ -214,6 +214,9 @@ def _provider(name: str, provider: spec.Provider) -> Provider:
         stream_usage=provider.stream_usage,
         simulated=provider.simulated,
         billing=accounts.billing(provider.billing),
+        region=provider.region,
+        trains_on_data=policy.trains_on_data,
+        zero_retention=policy.zero_retention or policy.retention_days == 0 or None,
     )
 
 

@@ -17,7 +17,7 @@ from msgspec import Raw, Struct
 from nexusflow.endpoints.address import find_model, not_offered, require_post
 from nexusflow.endpoints.lanes import serve_by_lanes
 from nexusflow.endpoints.surface import Call, Surface
-from nexusflow.flow import apis, attempt, continued, failover, fallback, media, route, stream
+from nexusflow.flow import apis, attempt, continued, failover, fallback, media, preference, route, stream
 from nexusflow.flow.admit import admit, client_address
 from nexusflow.flow.body import read_body
 from nexusflow.flow.bridge import Bridge, refuse_losses, used_untranslated
@@ -28,6 +28,7 @@ from nexusflow.flow.failover import Way
 from nexusflow.flow.heard import Heard
 from nexusflow.flow.once import name_of
 from nexusflow.flow.order import Order
+from nexusflow.flow.preference import Preference
 from nexusflow.flow.served import RESPONSES, ByName, Offer, ServedLane, ServedModel
 from nexusflow.flow.settlement import Outcome
 from nexusflow.ir.artifact import Artifact
@@ -59,6 +60,8 @@ class Incoming(Struct):
     fields: Fields
     name: Raw | None
     streams: bool | None = None
+    wish: Preference | None = None
+    """Which providers it wants."""
     state: object = None
     """What a protocol that keeps state has to know until the answer is there."""
 
@@ -90,6 +93,7 @@ class Conversation(Surface):
         self.artifact = artifact
         self.bounds = artifact.plan.server.request
         self.models: ByName = {}
+        self.providers = frozenset(provider.id for provider in artifact.plan.providers)
         self.errors = self.dialect.errors
 
     def bind(self, runtime: Runtime) -> None:
@@ -143,10 +147,11 @@ class Conversation(Surface):
 
     def routes(self, incoming: Incoming) -> list[Routed]:
         """The request to its model, and to those that stand in for it and can take it. Raises `RequestRefused`."""
-        named = fallback.take(incoming.fields, self.models)
-        if named is not None:
-            incoming.body = jsonedit.join(incoming.fields)
         served, _ = self.find(incoming.name)
+        named = fallback.take(incoming.fields, self.models)
+        incoming.wish = preference.take(incoming.fields, served.lanes, self.providers)
+        if named is not None or incoming.wish is not None:
+            incoming.body = jsonedit.join(incoming.fields)
         backups = fallback.backups(served.model, named)
         try:
             routes = [self.routed(incoming, incoming.name)]
@@ -171,7 +176,7 @@ class Conversation(Surface):
         wanted = rules.validate(incoming.body, offer.decoder, offer.model, self.bounds)
         checks.check_names(incoming.fields, rules.KNOWN, offer.model)
         streams = bool(wanted.stream) if incoming.streams is None else incoming.streams
-        lanes = route.choose(served, self.runtime.fleet, incoming.key.id, len(incoming.body))
+        lanes = route.choose(served, self.runtime.fleet, incoming.key.id, len(incoming.body), incoming.wish)
         return Routed(incoming, wanted, served, offer, lanes[0], streams, lanes=lanes)
 
     def order(self, call: Call, routes: Sequence[Routed]) -> Order:

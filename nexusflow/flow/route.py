@@ -4,12 +4,15 @@ import time
 from collections.abc import Sequence
 
 from nexusflow.flow.health import Fleet
+from nexusflow.flow.preference import Preference
 from nexusflow.flow.served import ServedLane, ServedModel
 from nexusflow.flow.strategy import Asker
 from nexusflow.ir.errors import Kind, Problem, RequestRefused
 
 
-def choose(served: ServedModel, fleet: Fleet, key: str, body_bytes: int) -> Sequence[ServedLane]:
+def choose(
+    served: ServedModel, fleet: Fleet, key: str, body_bytes: int, wish: Preference | None = None
+) -> Sequence[ServedLane]:
     """The lanes of an available model for a call of `key`, the best first. Raises `RequestRefused` (503) for others."""
     if not served.lanes:
         raise RequestRefused(
@@ -20,7 +23,11 @@ def choose(served: ServedModel, fleet: Fleet, key: str, body_bytes: int) -> Sequ
                 should_retry=False,
             )
         )
-    if len(served.lanes) == 1:
-        return served.lanes
+    lanes = served.lanes
+    if len(lanes) == 1 and wish is None:
+        return lanes
     asker = Asker(key, body_bytes, time.time_ns() // 1_000_000)
-    return fleet.order(served.lanes, served.model.strategy, asker)
+    if wish is None:
+        return fleet.order(lanes, served.model.strategy, asker)
+    ordered = fleet.order(wish.allowed(lanes, asker.now_ms), wish.strategy or served.model.strategy, asker)
+    return wish.arranged(ordered)

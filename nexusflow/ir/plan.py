@@ -91,6 +91,10 @@ class Provider(Struct, frozen=True, kw_only=True):
     stream_usage: StreamUsage = "option"
     simulated: bool = False
     billing: Billing = Billing()
+    region: str | None = None
+    trains_on_data: bool | None = None
+    zero_retention: bool | None = None
+    """What its terms say of the data it is sent; None where that is not known."""
 
 
 class Rates(Struct, frozen=True, kw_only=True, omit_defaults=True):
