@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw
 
-from codegen import accounts, capabilities, fees, limits, prices, shapes, spec
+from codegen import accounts, capabilities, fees, limits, media, prices, shapes, spec
 from nexusflow.ir.plan import (
     CountersAt,
     CredentialRef,
@@ -16,13 +16,16 @@ from nexusflow.ir.plan import (
     Model,
     Plan,
     Price,
+    Probe,
     Protocol,
     Provider,
     RequestBounds,
     RequestShape,
+    ResultsAt,
     Server,
     Surface,
     Timeouts,
+    WebhooksAt,
 )
 
 CONVERSATIONS: tuple[Protocol, ...] = (
@@ -116,11 +119,20 @@ def _model(
         lanes=tuple(_lanes(document, name, model, price_table, price)),
         deprecated=_deprecated(model),
         billing=accounts.billing(model.billing) if model.billing is not None else None,
-        strategy=model.strategy,
-        fallbacks=model.fallbacks,
-        quota=limits.quota(model.limits),
-        shared_quota=limits.quota(model.shared_limits),
+        **_routing(model),
+        media=media.rules(model.media) if model.media is not None else None,
     )
+
+
+def _routing(model: spec.Model) -> dict[str, Any]:
+    """Which lane or model answers, and how much of that there is."""
+    return {
+        "strategy": model.strategy,
+        "prefer": model.prefer,
+        "fallbacks": model.fallbacks,
+        "quota": limits.quota(model.limits),
+        "shared_quota": limits.quota(model.shared_limits),
+    }
 
 
 def _price(place: spec.Model | spec.Lane, table: _Table[Price], inherited: int | None = None) -> int | None:
@@ -185,7 +197,7 @@ def _lanes(
 
 def _lane(document: spec.Spec, path: str, model: spec.Model, lane: spec.Lane, public: str, price: int | None) -> Lane:
     provider = document.providers[lane.provider]
-    seconds = timeouts(document.gateway.timeouts, provider.timeouts, lane.timeouts)
+    seconds = timeouts(document.gateway.timeouts, provider.timeouts, model.timeouts, lane.timeouts)
     return Lane(
         path=path,
         provider=lane.provider,
@@ -202,6 +214,8 @@ def _lane(document: spec.Spec, path: str, model: spec.Model, lane: spec.Lane, pu
 
 def _provider(name: str, provider: spec.Provider) -> Provider:
     title, policy = provider.title or name, provider.data_policy or spec.DataPolicy()
+    health = provider.health
+    patience = health or spec.Health()
     return Provider(
         id=name,
         title=f"{title} (simulated)" if provider.simulated and "simulated" not in title.lower() else title,
@@ -214,6 +228,9 @@ def _provider(name: str, provider: spec.Provider) -> Provider:
         stream_usage=provider.stream_usage,
         simulated=provider.simulated,
         billing=accounts.billing(provider.billing),
+        probe=Probe(_ms(health.interval_seconds), health.path) if health is not None else None,
+        degraded_after=patience.degraded_after,
+        down_after=patience.down_after,
         region=provider.region,
         trains_on_data=policy.trains_on_data,
         zero_retention=policy.zero_retention or policy.retention_days == 0 or None,
@@ -237,6 +254,12 @@ def _server(document: spec.Spec) -> Server:
         ),
         database=_database(document.stores.database),
         counters=_counters(document.stores.limits),
+        results=_results(document.stores.results),
+        webhooks=WebhooksAt(
+            secret=_credential(document.webhooks.secret),
+            allow_hosts=_sorted(document.webhooks.allow_hosts),
+        ),
+        public_url=gateway.public_url.rstrip("/") if gateway.public_url is not None else None,
         drain_ms=_ms(gateway.drain_seconds),
         request=RequestBounds(
             max_body_bytes=bounds.max_body_bytes,
@@ -258,6 +281,24 @@ def _database(database: spec.Database) -> DatabaseAt:
 
 def _counters(place: spec.Counters) -> CountersAt:
     return limits.counters(place, _credential(place.url) if isinstance(place, spec.RedisCounters) else None)
+
+
+def _results(place: spec.Results) -> ResultsAt:
+    if isinstance(place, spec.DiskResults):
+        return ResultsAt(path=place.path)
+    return ResultsAt(
+        kind="s3",
+        bucket=place.bucket,
+        region=place.region,
+        endpoint=place.endpoint.rstrip("/") if place.endpoint is not None else None,
+        access_key=_credential(place.access_key),
+        secret_key=_credential(place.secret_key),
+        prefix=place.prefix,
+    )
+
+
+def _sorted(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    return tuple(sorted(set(names))) if names is not None else None
 
 
 def _credential(reference: spec.SecretRef | None) -> CredentialRef | None:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from codegen import spec
+from codegen import media, spec
 from nexusflow.ir.parameters import spelled
 from nexusflow.ir.plan import FieldRule, Protocol, RequestShape
 
@@ -56,6 +56,7 @@ KNOWN = NUMBERS.keys() | OTHERS
 TOOLS = ("tools", "tool_choice", "parallel_tool_calls", "functions", "function_call")
 
 
+_MEDIA = {"n": Range(int, 1, 64), "seed": Range(int, 0, 2**53 - 1), "duration": Range(int, 1, 3_600)}
 BOUNDS: dict[str, dict[str, Range]] = {
     "openai/chat-completions": NUMBERS,
     "openai/responses": {
@@ -70,6 +71,8 @@ BOUNDS: dict[str, dict[str, Range]] = {
         "top_p": Range(float, 0, 1),
         "top_k": Range(int, 0, 1_000_000_000),
     },
+    "nexusflow/tasks": _MEDIA,
+    "openai/image-generations": {"n": Range(int, 1, 10), "seed": _MEDIA["seed"]},
     "google/generate-content": {
         "maxOutputTokens": Range(int, 1, 1_000_000_000),
         "temperature": Range(float, 0, 2),
@@ -83,15 +86,17 @@ BOUNDS: dict[str, dict[str, Range]] = {
     },
 }
 """By client protocol: the numeric parameters in its own spelling. Tests hold them against the request structs."""
+
 LISTS = {
     "openai/chat-completions": "stop",
     "anthropic/messages": "stop_sequences",
     "google/generate-content": "stopSequences",
+    "nexusflow/tasks": "reference_urls",
 }
 """By client protocol: the list whose length a model may bound."""
 
 
-FIELDS = {
+FIELDS: dict[str, frozenset[str]] = media.FIELDS | {
     protocol: frozenset((*bounds, *(own for name in OTHERS if (own := spelled(protocol, name)) is not None)))
     for protocol, bounds in BOUNDS.items()
 }
@@ -105,6 +110,9 @@ def narrow(model: spec.Model, protocol: Protocol, native: bool, *, unpriced_sear
     only refused where a provider speaks the client's own protocol (`native`) and would refuse it itself. So is a
     search of the web that has no price (`unpriced_search`, B-13), and sound from a model that makes none.
     """
+    if protocol in media.FIELDS:
+        narrowed = media.narrowed(protocol, model.media) if model.media is not None else []
+        return RequestShape(protocol, tuple(_bounded(protocol, rule.name, rule) for rule in narrowed))
     if protocol not in BOUNDS:
         return RequestShape(protocol, ())
     rules = _implied(model, native, chat=protocol == "openai/chat-completions")

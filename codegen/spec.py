@@ -108,7 +108,11 @@ class MemoryCounters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Health(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a provider is probed, and when it counts as ill."""
+    """How a provider is probed, and when it counts as ill.
+
+    A probe is a GET with the provider's credential and headers; any answer but 401, 403 and 5xx shows that the provider
+    is there.
+    """
 
     interval_seconds: int | float = 30
     path: str = "/models"
@@ -415,7 +419,7 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     protocol: UpstreamProtocol
     base_url: str
     credential: SecretRef | None = None
-    auth: Literal["bearer", "x-api-key", "x-goog-api-key", "api-key", "none"] = "bearer"
+    auth: Literal["bearer", "key", "x-api-key", "x-goog-api-key", "api-key", "none"] = "bearer"
     headers: dict[str, HeaderValue] = {}
     timeouts: TimeoutOverrides = TimeoutOverrides()
     max_in_flight: int = 1000
@@ -456,6 +460,7 @@ class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     drain_seconds: int | float = 30
     query_key: bool = True
     trusted_proxies: tuple[str, ...] = ()
+    public_url: str | None = None
     media_fetch: MediaFetch = MediaFetch()
     errors: ErrorPolicy = ErrorPolicy()
     billing: GatewayBilling = GatewayBilling()
@@ -585,6 +590,8 @@ class Model(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     free: bool = False
     lanes: tuple[Lane, ...]
     fallbacks: tuple[ModelName, ...] = ()
+    timeouts: TimeoutOverrides = TimeoutOverrides()
+    prefer: Literal["priority", "identity"] = "priority"
     strategy: Literal["priority", "cost", "latency", "weighted", "sticky"] = "priority"
     limits: Limits | None = None
     shared_limits: Limits | None = None

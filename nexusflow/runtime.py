@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nexusflow.accounts.directory import Directory
+from nexusflow.flow.checker import Checker
 from nexusflow.flow.desk import Desk
 from nexusflow.flow.exchange import Exchange, Watchdog
 from nexusflow.flow.gate import Gate
@@ -76,8 +77,12 @@ class Runtime:
     _drains: set[Exchange] = field(default_factory=set)
     _usual: Usual = field(default_factory=Usual)
     _pool: Pool = field(default_factory=Pool)
+    _checker: Checker = field(init=False)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._checker = Checker(self.fleet)
 
     def catalogue(self, artifact: Artifact) -> ByName:
         """The models of `artifact`, ready to serve; its surfaces share them."""
@@ -100,7 +105,8 @@ class Runtime:
         )
 
     async def adopt(self, plan: Plan) -> None:
-        """Take over the budgets of an artifact that goes live, and put its prices on record (I-09)."""
+        """Take over the budgets and probes of an artifact that goes live, and put its prices on record (I-09)."""
+        self._checker.adopt(plan.providers, self)
         self.directory.set_config_budgets(plan.budgets)
         self._call_log_ms = plan.server.billing.call_log_days * DAY_MS
         prices = {price_id(price): canonical(price).decode() for price in plan.prices}
@@ -154,6 +160,7 @@ class Runtime:
     async def close(self) -> None:
         """Stop background work and close connections."""
         self._stop.set()
+        await self._checker.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -17,9 +17,11 @@ ENDPOINTS = (
     "ModelList",
     "OpenAIChat",
     "OpenAIEmbeddings",
+    "OpenAIImages",
     "OpenAIResponses",
+    "Tasks",
 )
-HANDLERS = ("addresses", "chat", "embeddings", "generate", "messages", "models", "responses")
+HANDLERS = ("addresses", "chat", "embeddings", "generate", "images", "messages", "models", "responses", "tasks")
 CALLS = frozenset(
     ("Meta", "asgi", "by_method", "load", *ENDPOINTS, *HANDLERS, *(kind.__name__ for kind in CONSTRUCTORS))
 )

@@ -45,6 +45,8 @@ FACES = {
     ),
     "google/generate-content": Face("generate", "GeminiGenerate", "GenerateRequest", ()),
     "openai/embeddings": Face("embeddings", "OpenAIEmbeddings", "EmbeddingRequest", ("/v1/embeddings", "/embeddings")),
+    "openai/image-generations": Face("images", "OpenAIImages", "ImageRequest", ("/v1/images", "/images"), True),
+    "nexusflow/tasks": Face("tasks", "Tasks", "TaskRequest", ("/v1/tasks", "/v1/videos"), True),
 }
 """The fixed list that route modules are made from, by client protocol."""
 
@@ -105,8 +107,8 @@ def _structs(at: int, shape: RequestShape) -> list[dict[str, Any]]:
 
 def _annotations(structs: list[dict[str, Any]]) -> set[str]:
     """The names that the structs' annotations need."""
-    bounded = any("Annotated" in annotation for struct in structs for _, annotation in struct["fields"])
-    return {"Annotated", "Meta"} if bounded else set()
+    found = " ".join(annotation for struct in structs for _, annotation in struct["fields"])
+    return {name for name in ("Annotated", "Literal", "Meta") if f"{name}[" in found or f"{name}(" in found}
 
 
 def _sorted(names: set[str]) -> list[str]:
@@ -120,8 +122,11 @@ def _field(protocol: str, rule: FieldRule) -> tuple[str, str]:
         raise ValueError(f"{rule.name} cannot be narrowed")
     if not rule.accept:
         return rule.name, "None"
+    if rule.values:
+        return rule.name, f"Literal[{', '.join(literals.constant(value) for value in rule.values)}] | None"
     if rule.name == shapes.LISTS.get(protocol):
-        bound = f"Annotated[list[str], Meta(max_length={literals.number(rule.maximum or 0)})] | None"
+        least = "min_length=1, " if protocol == "nexusflow/tasks" else ""
+        bound = f"Annotated[list[str], Meta({least}max_length={literals.number(rule.maximum or 0)})] | None"
         return rule.name, f"str | {bound}" if rule.name == "stop" else bound
     kind = shapes.BOUNDS[protocol][rule.name].kind
     bounds = [

@@ -5,6 +5,7 @@ The schema has accepted the document before. Importing this package registers th
 
 from codegen.diagnostics import Diagnostic
 from codegen.lint import (
+    health,
     limits,
     names,
     parameters,
@@ -22,7 +23,10 @@ from codegen.rules import LINTS
 from codegen.spec import Spec
 from codegen.tree import Tree
 
-FAMILIES = (references, routing, timeouts, parameters, names, protocols, prices, price_lists, limits, secrets, settings)
+FAMILIES = (
+    *(references, routing, timeouts, health, parameters, names, protocols, prices, price_lists, limits, secrets),
+    settings,
+)
 """The modules that hold rules, in the order of their codes."""
 
 __all__ = ["FAMILIES", "Context", "lint"]

@@ -44,7 +44,7 @@ class Context(Struct, frozen=True):
         span = self.tree.key(path) if key else self.tree.at(path)
         return report(code, message, span, help=help, secondary=secondary, fix=fix, path=path)
 
-    def replace(self, path: Path, value: str, title: str) -> Fix | None:
+    def replace(self, path: Path, value: scalars.Scalar, title: str) -> Fix | None:
         """The edit that writes `value` at `path`; None where an alias stands, since others share what it means."""
         if path not in self.tree.spans or path in self.tree.origins:
             return None

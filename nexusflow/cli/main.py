@@ -26,6 +26,7 @@ VERBS = {
     "limits": "Show and agree on rate limits; decide on requests for more.",
     "usage": "Show what was used and what it cost.",
     "ledger": "Prove that the money adds up; restore its counters.",
+    "route": "Explain which lane a request would take.",
     "losses": "Show what a model's providers cannot take from clients of other protocols.",
 }
 

@@ -21,14 +21,25 @@ def simulate(host: str, port: int, allow_public: bool, show_models: bool) -> Non
     fault-429 or fault-cut. Options ride behind an @: `chat@delay=50,events=64` streams 64 events, 50 ms apart.
     Everything it says is marked as simulated.
 
-    GET /_simulator/requests tells what reached it and how it ended; POST /_simulator/reset forgets it.
+    Images and videos are jobs at the paths of OpenAI, Google, DashScope, Zhipu, MiniMax, Kling, Replicate, fal and xAI,
+    with the vendors' names of models, or `image` and `video`: `video@queue=3,seconds=20` takes 23 seconds.
+
+    GET /_simulator/requests tells what reached it and how it ended, GET /_simulator/jobs what became of images and
+    videos; POST /_simulator/reset forgets both.
     """
+    from nexusflow.simulator.media.orders import MEDIA, TAKES
     from nexusflow.simulator.models import MODELS
     from nexusflow.simulator.server import serve
 
     if show_models:
         for name, model in MODELS.items():
             click.echo(f"{name:21} {model.rows:10} {model.what}\n{'':32} options: {', '.join(model.takes)}")
+        for kind, takes in TAKES.items():
+            click.echo(f"\n{kind}s, options: {', '.join(takes)}")
+            for name, media in MEDIA.items():
+                vendors = [vendor for vendor, made in media.offers if made == kind]
+                if vendors:
+                    click.echo(f"{name:51} {', '.join(vendors)}")
         return
     try:
         serve(host, port, allow_public=allow_public)

@@ -17,7 +17,7 @@ from msgspec import Raw, Struct
 from nexusflow.endpoints.address import find_model, not_offered, require_post
 from nexusflow.endpoints.lanes import serve_by_lanes
 from nexusflow.endpoints.surface import Call, Surface
-from nexusflow.flow import apis, attempt, continued, failover, fallback, media, preference, route, stream
+from nexusflow.flow import apis, attempt, continued, failover, fallback, fit, media, preference, route, stream
 from nexusflow.flow.admit import admit, client_address
 from nexusflow.flow.body import read_body
 from nexusflow.flow.bridge import Bridge, refuse_losses, used_untranslated
@@ -25,11 +25,13 @@ from nexusflow.flow.client import Header, answer
 from nexusflow.flow.desk import Desk
 from nexusflow.flow.exchange import Phase
 from nexusflow.flow.failover import Way
+from nexusflow.flow.fit import Fits
+from nexusflow.flow.health import Fleet
 from nexusflow.flow.heard import Heard
 from nexusflow.flow.once import name_of
 from nexusflow.flow.order import Order
 from nexusflow.flow.preference import Preference
-from nexusflow.flow.served import RESPONSES, ByName, Offer, ServedLane, ServedModel
+from nexusflow.flow.served import ByName, Offer, ServedLane, ServedModel
 from nexusflow.flow.settlement import Outcome
 from nexusflow.ir.artifact import Artifact
 from nexusflow.ir.chat import ChatCall, Origin
@@ -62,6 +64,8 @@ class Incoming(Struct):
     streams: bool | None = None
     wish: Preference | None = None
     """Which providers it wants."""
+    backups: Sequence[str] = ()
+    """Names of the models that may stand in for the one it names."""
     state: object = None
     """What a protocol that keeps state has to know until the answer is there."""
 
@@ -99,8 +103,13 @@ class Conversation(Surface):
     def bind(self, runtime: Runtime) -> None:
         """See `Surface.bind`; also opens the connection pools that the models need."""
         super().bind(runtime)
-        self.models = runtime.catalogue(self.artifact)
+        self.route_by(runtime.catalogue(self.artifact), runtime.fleet)
         self.desk = runtime.desk(self.artifact)
+
+    def route_by(self, models: ByName, fleet: Fleet) -> None:
+        """Take what `routes` needs; `bind` does, and whoever only wants to know where a request would go."""
+        self.models = models
+        self.fleet = fleet
 
     async def serve(self, call: Call) -> None:
         """Admit, read, validate, route, and answer as JSON or as a stream."""
@@ -112,14 +121,17 @@ class Conversation(Surface):
         head = inspect(call.scope["headers"], self.bounds.max_headers)
         key = admit(head.credential, self.runtime.keys)
         self.desk.gate.early(key, self.dialect.id, call.client.headers)
-        body = await read_body(call.exchange, head, call.receive, self.bounds)
-        fields = checks.parse(body, self.dialect.identity_request.MONEY_FIELDS)
+        body, fields = self.parse(await read_body(call.exchange, head, call.receive, self.bounds))
         return Incoming(key, body, fields, fields.get("model"))
+
+    def parse(self, body: bytes) -> tuple[bytes, Fields]:
+        """A body as it is read further on, and its top-level fields. Raises `RequestRefused`."""
+        return body, checks.parse(body, self.dialect.identity_request.MONEY_FIELDS)
 
     async def converse(self, call: Call, incoming: Incoming) -> None:
         """From a parsed request to its answer, by the first lane that gives one."""
         routes = self.routes(incoming)
-        order = self.order(call, routes)
+        order = self.order(routes, client_address(call.scope), name_of(call.scope["headers"]))
         bill = call.bill = await self.desk.reserve(order, call.exchange, call.client)
         ways = [way for routed in routes for way in failover.ways(routed.served, routed.lanes)]
         fields = incoming.fields
@@ -133,17 +145,21 @@ class Conversation(Surface):
 
         watcher = asyncio.create_task(stream.watch_client(call.exchange, call.receive)) if order.stream else None
         try:
-            await serve_by_lanes(call, bill, order, self.runtime.fleet, self.desk.gate, ways, attempt_at)
+            await serve_by_lanes(call, bill, order, self.fleet, self.desk.gate, ways, attempt_at)
         finally:
             if watcher is not None:
                 watcher.cancel()
 
     def _attempt(self, call: Call, routed: Routed) -> Awaitable[None]:
         upstream = self.upstream_of(routed)
-        if upstream == self.dialect.id and not self.holds_foreign_turns(routed):
+        if self.passes_through(routed, upstream):
             routed.extra = self.extra_head(call, routed)
             return self._identity(call, routed)
         return self._bridged(call, routed, DIALECTS[upstream])
+
+    def passes_through(self, routed: Routed, upstream: Origin) -> bool:
+        """Whether a provider that is spoken to in `upstream` gets the client's own bytes."""
+        return upstream == self.dialect.id and not self.holds_foreign_turns(routed)
 
     def routes(self, incoming: Incoming) -> list[Routed]:
         """The request to its model, and to those that stand in for it and can take it. Raises `RequestRefused`."""
@@ -152,7 +168,7 @@ class Conversation(Surface):
         incoming.wish = preference.take(incoming.fields, served.lanes, self.providers)
         if named is not None or incoming.wish is not None:
             incoming.body = jsonedit.join(incoming.fields)
-        backups = fallback.backups(served.model, named)
+        backups = incoming.backups = fallback.backups(served.model, named)
         try:
             routes = [self.routed(incoming, incoming.name)]
         except RequestRefused as refused:
@@ -176,16 +192,34 @@ class Conversation(Surface):
         wanted = rules.validate(incoming.body, offer.decoder, offer.model, self.bounds)
         checks.check_names(incoming.fields, rules.KNOWN, offer.model)
         streams = bool(wanted.stream) if incoming.streams is None else incoming.streams
-        lanes = route.choose(served, self.runtime.fleet, incoming.key.id, len(incoming.body), incoming.wish)
+        fits = None
+        if served.model.prefer == "identity" and len(served.lanes) > 1:
+            fits = self._fits(Routed(incoming, wanted, served, offer, served.lanes[0], streams))
+        lanes = route.choose(served, self.fleet, incoming.key.id, len(incoming.body), incoming.wish, fits)
         return Routed(incoming, wanted, served, offer, lanes[0], streams, lanes=lanes)
 
-    def order(self, call: Call, routes: Sequence[Routed]) -> Order:
-        """What the call asks to be served and paid for."""
+    def _fits(self, routed: Routed) -> Fits:
+        """How well each lane of the model carries a request that is not sent yet."""
+
+        def upstream(lane: ServedLane) -> Origin | None:
+            routed.lane = lane
+            spoken = self.upstream_of(routed)
+            return None if self.passes_through(routed, spoken) else spoken
+
+        def untranslated(lane: ServedLane, losses: Losses) -> None:
+            flags = lane.destination.capabilities
+            hints.leave_out(dict(routed.incoming.fields), self.dialect.id, flags, losses)
+
+        served = routed.served
+        return fit.fits(served.lanes, upstream, untranslated, lambda: self.read_call(routed), served.model.on_loss)
+
+    def order(self, routes: Sequence[Routed], address: str | None = None, name: str | None = None) -> Order:
+        """What the call asks to be served and paid for; see `Order` for `address` and `name`."""
         routed = routes[0]
         incoming = routed.incoming
         return Order(
             key=incoming.key,
-            address=client_address(call.scope),
+            address=address,
             model=routed.served.model,
             lanes=[lane for one in routes for lane in one.lanes] if len(routes) > 1 else routed.lanes,
             asked=find_model(self.models, incoming.name).model.id,
@@ -194,7 +228,7 @@ class Conversation(Surface):
             body=incoming.body,
             demand=self.dialect.identity_request.demand(routed.wanted),
             stream=routed.streams,
-            name=name_of(call.scope["headers"]),
+            name=name,
         )
 
     def find(self, raw: Raw | None) -> tuple[ServedModel, Offer]:
@@ -238,7 +272,7 @@ class Conversation(Surface):
         """The provider's whole answer on the identity lane, as the caller gets it. Raises `RequestRefused`."""
         return self.dialect.identity_reply.relabel(body, routed.served.raw_id)
 
-    async def read_call(self, routed: Routed) -> ChatCall:
+    def read_call(self, routed: Routed) -> ChatCall:
         """The request in canonical form."""
         return self.dialect.read_request.read(routed.incoming.body, model=routed.served.model.id, stream=routed.streams)
 
@@ -248,13 +282,17 @@ class Conversation(Surface):
     async def streamed(self, routed: Routed, tap: Tap) -> None:
         """Called with every complete stream before the client has its end."""
 
-    async def _identity(self, call: Call, routed: Routed) -> None:
-        lane, offer = routed.lane, routed.offer
-        hints.leave_out(routed.incoming.fields, self.dialect.id, lane.destination.capabilities, routed.losses)
-        announce(call, self.runtime, routed.served, routed.losses)
-        outgoing = self.dialect.identity_request.prepare(
-            routed.incoming.fields, offer.model, lane.model, stream=routed.streams, usage=lane.provider.stream_usage
+    def untranslated(self, routed: Routed) -> bytes:
+        """The body for a lane that speaks the client's protocol. Hints that its model does not take become losses."""
+        lane, fields = routed.lane, routed.incoming.fields
+        hints.leave_out(fields, self.dialect.id, lane.destination.capabilities, routed.losses)
+        return self.dialect.identity_request.prepare(
+            fields, routed.offer.model, lane.model, stream=routed.streams, usage=lane.provider.stream_usage
         )
+
+    async def _identity(self, call: Call, routed: Routed) -> None:
+        lane, outgoing = routed.lane, self.untranslated(routed)
+        announce(call, self.runtime, routed.served, routed.losses)
         if routed.streams:
             await self._stream(call, routed, self.dialect, outgoing, self.tap(routed))
             return
@@ -266,9 +304,8 @@ class Conversation(Surface):
 
     async def _bridged(self, call: Call, routed: Routed, upstream: Dialect) -> None:
         lane, model = routed.lane, routed.served.model
-        asked_for = await self.read_call(routed)
-        if apis.undecided(lane) and apis.needs_responses(asked_for):
-            upstream = DIALECTS[RESPONSES]
+        asked_for = self.read_call(routed)
+        upstream = DIALECTS[apis.interface(lane, asked_for, upstream.id)]
         asked_for = await media.resolve(asked_for, lane.destination.capabilities, upstream.id, self.runtime.fetcher)
         key_id, signatures = str(routed.incoming.key.id), self.runtime.signatures
         asked_for = signatures.restore(key_id, asked_for)

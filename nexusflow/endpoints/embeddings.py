@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from msgspec import Struct
+
 from nexusflow.endpoints.address import find_model, not_offered, require_post
 from nexusflow.endpoints.conversation import announce, charge
 from nexusflow.endpoints.lanes import serve_by_lanes
@@ -14,9 +16,10 @@ from nexusflow.flow.client import answer
 from nexusflow.flow.desk import Desk
 from nexusflow.flow.exchange import Phase
 from nexusflow.flow.failover import Way, ways
+from nexusflow.flow.health import Fleet
 from nexusflow.flow.once import name_of
 from nexusflow.flow.order import Order
-from nexusflow.flow.served import ByName, ServedLane, ServedModel
+from nexusflow.flow.served import ByName, Offer, ServedLane, ServedModel
 from nexusflow.ir.artifact import Artifact
 from nexusflow.ir.embeddings import EmbeddingCall, EmbeddingReply
 from nexusflow.ir.loss import Losses
@@ -30,13 +33,25 @@ from nexusflow.protocols.gemini_embeddings import read_request as google_reader
 from nexusflow.protocols.gemini_embeddings import write_reply as google_writer
 from nexusflow.protocols.openai_chat import errors as openai_errors
 from nexusflow.protocols.openai_embeddings import identity_reply, identity_request, inputs, read_request, write_reply
+from nexusflow.protocols.openai_embeddings.wire import EmbeddingRequest
 from nexusflow.runtime import Runtime
 from nexusflow.tokens.embeddings import estimated_usage
 from nexusflow.wire import jsonedit
 from nexusflow.wire.head import gemini_credential, inspect
+from nexusflow.wire.jsonedit import Fields
 
 PROTOCOL = "openai/embeddings"
 GEMINI = "google/generate-content"
+
+
+class Embedding(Struct):
+    """A request that may be sent."""
+
+    fields: Fields
+    wanted: EmbeddingRequest
+    served: ServedModel
+    offer: Offer
+    lanes: Sequence[ServedLane]
 
 
 class OpenAIEmbeddings(Surface):
@@ -46,32 +61,42 @@ class OpenAIEmbeddings(Surface):
     paths = frozenset((b"/v1/embeddings", b"/embeddings"))
 
     def __init__(self, artifact: Artifact) -> None:
-        self._artifact = artifact
-        self._bounds = artifact.plan.server.request
-        self._models: ByName = {}
+        self.artifact = artifact
+        self.bounds = artifact.plan.server.request
+        self.models: ByName = {}
 
     def bind(self, runtime: Runtime) -> None:
         """See `Surface.bind`."""
         super().bind(runtime)
-        self._models = runtime.catalogue(self._artifact)
-        self._desk = runtime.desk(self._artifact)
+        self.route_by(runtime.catalogue(self.artifact), runtime.fleet)
+        self._desk = runtime.desk(self.artifact)
 
-    async def serve(self, call: Call) -> None:
-        """Embed one input or many."""
-        require_post(call, self.paths)
-        head = inspect(call.scope["headers"], self._bounds.max_headers)
-        key = admit(head.credential, self.runtime.keys)
-        self._desk.gate.early(key, PROTOCOL, call.client.headers)
-        body = await read_body(call.exchange, head, call.receive, self._bounds)
+    def route_by(self, models: ByName, fleet: Fleet) -> None:
+        """Take what `routed` needs; `bind` does, and whoever only wants to know where a request would go."""
+        self.models = models
+        self.fleet = fleet
+
+    def routed(self, key: Key, body: bytes) -> Embedding:
+        """Read and check a request, and choose its lanes. Raises `RequestRefused`."""
         fields = checks.parse(body, identity_request.MONEY_FIELDS)
-        served = find_model(self._models, fields.get("model"))
+        served = find_model(self.models, fields.get("model"))
         offer = served.offers.get(PROTOCOL)
         if offer is None:
             raise not_offered(served, PROTOCOL)
         wanted = identity_request.validate(body, offer.decoder, offer.model)
         checks.check_names(fields, identity_request.KNOWN, offer.model)
-        lanes = route.choose(served, self.runtime.fleet, key.id, len(body))
-        order = _order(call, key, served, lanes, PROTOCOL, body, wanted.user)
+        return Embedding(fields, wanted, served, offer, route.choose(served, self.fleet, key.id, len(body)))
+
+    async def serve(self, call: Call) -> None:
+        """Embed one input or many."""
+        require_post(call, self.paths)
+        head = inspect(call.scope["headers"], self.bounds.max_headers)
+        key = admit(head.credential, self.runtime.keys)
+        self._desk.gate.early(key, PROTOCOL, call.client.headers)
+        body = await read_body(call.exchange, head, call.receive, self.bounds)
+        asked = self.routed(key, body)
+        wanted, served = asked.wanted, asked.served
+        order = order_of(key, served, asked.lanes, PROTOCOL, body, wanted.user, call)
         bill = call.bill = await self._desk.reserve(order, call.exchange, call.client)
 
         async def attempt_at(way: Way) -> None:
@@ -81,8 +106,7 @@ class OpenAIEmbeddings(Surface):
                 said = read_request.read(body, model=served.model.id)
                 await _bridged(call, self.runtime, served, lane, upstream, said, write_reply.write)
                 return
-            capabilities = lane.destination.capabilities
-            outgoing = identity_request.prepare(wanted, dict(fields), offer.model, lane.model, capabilities)
+            outgoing = untranslated(asked, lane)
             target = lane.at(upstream.path(lane.destination))
             found = await attempt.fetch(call.exchange, lane, target, upstream.errors, outgoing)
             call.exchange.used = partial(_used, body, served.model.id, found)
@@ -91,7 +115,13 @@ class OpenAIEmbeddings(Surface):
             )
             await _answer(call, lane, shown)
 
-        await serve_by_lanes(call, bill, order, self.runtime.fleet, self._desk.gate, ways(served, lanes), attempt_at)
+        await serve_by_lanes(call, bill, order, self.fleet, self._desk.gate, ways(served, asked.lanes), attempt_at)
+
+
+def untranslated(asked: Embedding, lane: ServedLane) -> bytes:
+    """The body for a lane that speaks the client's protocol. Raises `RequestRefused`."""
+    capabilities = lane.destination.capabilities
+    return identity_request.prepare(asked.wanted, dict(asked.fields), asked.offer.model, lane.model, capabilities)
 
 
 def _used(body: bytes, model: str, found: bytes) -> Usage:
@@ -115,7 +145,7 @@ async def embed_contents(
     wanted = google_request.validate(body, model, server.request, batch=batch)
     google_request.check_names(fields, model)
     lanes = route.choose(served, runtime.fleet, key.id, len(body))
-    order = _order(call, key, served, lanes, GEMINI, body, None)
+    order = order_of(key, served, lanes, GEMINI, body, None, call)
     bill = call.bill = await desk.reserve(order, call.exchange, call.client)
 
     async def attempt_at(way: Way) -> None:
@@ -154,18 +184,19 @@ async def _bridged(
     await _answer(call, lane, write(reply, said))
 
 
-def _order(
-    call: Call,
+def order_of(
     key: Key,
     served: ServedModel,
     lanes: Sequence[ServedLane],
     protocol: str,
     body: bytes,
     user: str | None,
+    call: Call | None = None,
 ) -> Order:
+    """What a call asks to be served and paid for; without `call`, of one that nobody has made."""
     return Order(
         key=key,
-        address=client_address(call.scope),
+        address=client_address(call.scope) if call is not None else None,
         model=served.model,
         lanes=lanes,
         asked=served.model.id,
@@ -174,7 +205,7 @@ def _order(
         body=body,
         demand=Demand(0, user=user),
         stream=False,
-        name=name_of(call.scope["headers"]),
+        name=name_of(call.scope["headers"]) if call is not None else None,
     )
 
 

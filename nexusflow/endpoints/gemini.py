@@ -21,6 +21,7 @@ from nexusflow.protocols.gemini import count_tokens, json_array, keys, signature
 from nexusflow.protocols.gemini.dialect import GEMINI
 from nexusflow.wire import jsonedit
 from nexusflow.wire.head import gemini_credential, inspect
+from nexusflow.wire.jsonedit import Fields
 
 PREFIXES = ("/v1beta/models/", "/v1/models/", "/v1beta/")
 """The last for clients that take `vendor/name` for a collection and a name in it, as the AI SDK does."""
@@ -70,10 +71,13 @@ class GeminiGenerate(Conversation):
         head = inspect(call.scope["headers"], self.bounds.max_headers)
         key = admit(gemini_credential(head, call.scope, self.artifact.plan.server), self.runtime.keys)
         self.desk.gate.early(key, self.dialect.id, call.client.headers)
-        body = await read_body(call.exchange, head, call.receive, self.bounds)
-        body, fields = keys.normalise(body, self.dialect.identity_request.MONEY_FIELDS)
+        body, fields = self.parse(await read_body(call.exchange, head, call.receive, self.bounds))
         streams = address.verb == "streamGenerateContent"
         return Incoming(key, body, fields, jsonedit.text(address.model), streams)
+
+    def parse(self, body: bytes) -> tuple[bytes, Fields]:
+        """See `Conversation`; keys may be spelled in two ways."""
+        return keys.normalise(body, self.dialect.identity_request.MONEY_FIELDS)
 
     def holds_foreign_turns(self, routed: Routed) -> bool:
         """See `Conversation`; Google's clients carry envelopes in base64, and calls without any state are foreign too

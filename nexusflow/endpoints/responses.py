@@ -54,9 +54,13 @@ class OpenAIResponses(Conversation):
             found = await store.run(expand.resolve, incoming.fields, str(incoming.key.id), _now())
         else:
             found = expand.expand(incoming.fields, None, {})
+        return self.complete(incoming, found, leans=bool(asked))
+
+    def complete(self, incoming: Incoming, found: Expanded, *, leans: bool) -> Incoming:
+        """`incoming` as it was `found` to mean; `leans` tells whether it refers to anything stored."""
         incoming.state = found
         incoming.fields = found.fields
-        if asked:
+        if leans:
             incoming.body = found.body
         return incoming
 
@@ -64,7 +68,7 @@ class OpenAIResponses(Conversation):
         """See `Conversation`; here what the model said is items of many kinds, or stored."""
         return True
 
-    async def read_call(self, routed: Routed) -> ChatCall:
+    def read_call(self, routed: Routed) -> ChatCall:
         """The call, which knows the response that it continues, for its answer to name it too."""
         body, model = routed.incoming.body, routed.served.model.id
         return read_request.read(body, model=model, stream=routed.streams, previous_response_id=_previous(routed))

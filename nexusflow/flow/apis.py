@@ -17,6 +17,11 @@ def undecided(lane: ServedLane) -> bool:
     return lane.usual == CHAT and RESPONSES in lane.upstreams and lane.destination.capabilities.openai_api == "auto"
 
 
+def interface(lane: ServedLane, call: ChatCall, usual: Origin) -> Origin:
+    """The protocol to translate `call` to, where `usual` is what the lane is spoken to in."""
+    return RESPONSES if undecided(lane) and needs_responses(call) else usual
+
+
 def chat_needs_responses(request: ChatRequest) -> bool:
     """The rule on Chat's own request."""
     kinds: Iterable[str | None] = (tool.type for tool in request.tools or ())

@@ -22,7 +22,7 @@ async def read_body(exchange: Exchange, head: Head, receive: Receive, bounds: Re
         raise refuse(Kind.ENCODING, "compressed request bodies are not accepted; send the JSON itself")
     limit = bounds.max_body_bytes
     if head.content_length is not None and head.content_length > limit:
-        raise _too_large(limit)
+        raise too_large(limit)
     exchange.enter(Phase.BODY, bounds.body_timeout_ms / 1000)
     pieces: list[bytes] = []
     total = 0
@@ -33,13 +33,14 @@ async def read_body(exchange: Exchange, head: Head, receive: Receive, bounds: Re
         piece = message.get("body", b"")
         total += len(piece)
         if total > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         # The server says the end in a message of its own, which is another thread's turn to wait for.
         if total == head.content_length or not message.get("more_body", False):
             return piece if not pieces else b"".join([*pieces, piece])
         pieces.append(piece)
 
 
-def _too_large(limit: int) -> RequestRefused:
+def too_large(limit: int) -> RequestRefused:
+    """E-SIZE, for a body of more than `limit` bytes."""
     message = f"the body exceeds {limit} bytes"
     return RequestRefused(Problem(kind=Kind.SIZE, message=message, close=True))

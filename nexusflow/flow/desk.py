@@ -1,6 +1,7 @@
 """Where calls get their bills: who may call, who pays, and whether the money is there."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -14,6 +15,7 @@ from nexusflow.flow.exchange import Exchange
 from nexusflow.flow.gate import Gate, Pass
 from nexusflow.flow.once import Once, fingerprint
 from nexusflow.flow.order import Order
+from nexusflow.flow.served import ServedLane
 from nexusflow.ir.account import Payer
 from nexusflow.ir.errors import Kind, RequestRefused
 from nexusflow.ir.plan import Price
@@ -49,8 +51,7 @@ class Desk:
         now_ms = time.time_ns() // 1_000_000
         payer = self.directory.payer(order.key, model.id, order.demand.user, now_ms)
         size = size_of(order.body, order.demand, model, self.default_output)
-        # Whichever lane answers, its price is covered (R-24).
-        amount = max([_most(one.price, size, now_ms) for one in order.lanes])
+        amount = set_aside(order.lanes, size, now_ms)
         once = self._once(order, payer, exchange.request_id, now_ms) if order.name is not None else None
         taken = await self.gate.enter(order, size, exchange.request_id, client.headers)
         hold = await self._hold(payer, amount, once, taken)
@@ -101,6 +102,11 @@ class Desk:
             worker=self.ledger.worker,
             now_ms=now_ms,
         )
+
+
+def set_aside(lanes: Sequence[ServedLane], size: Size, now_ms: int) -> int:
+    """Nano-units to hold for a call by `lanes`: whichever answers, its price is covered (R-24)."""
+    return max([_most(one.price, size, now_ms) for one in lanes])
 
 
 def _most(price: Price | None, size: Size, now_ms: int) -> int:

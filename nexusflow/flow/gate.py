@@ -4,13 +4,13 @@ The money of a call is another question; see `nexusflow.flow.desk`.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Protocol
 
 from msgspec import Struct
 
-from nexusflow.accounts.directory import Directory
 from nexusflow.flow.client import Header
 from nexusflow.flow.estimate import Size
 from nexusflow.flow.failure import AttemptFailed, Failure
@@ -38,6 +38,15 @@ _UNITS = {
 }
 
 
+class Agreements(Protocol):
+    """The part of the directory of accounts that limits need."""
+
+    @property
+    def edition(self) -> object: ...
+    def plan(self, org: str) -> str | None: ...
+    def quotas(self, subject: str) -> Mapping[str, Quota]: ...
+
+
 class LaneFull(AttemptFailed):
     """All callers together send as much by this lane as they may: no fault of the provider's."""
 
@@ -61,7 +70,7 @@ class Gate:
     """The limits of one artifact, over the limiter of the worker."""
 
     limiter: Limiter
-    directory: Directory
+    directory: Agreements
     rules: LimitRules
     usual: Usual
     _known: dict[tuple[str, str], tuple[Key, object, tuple[Limit, ...]]] = field(default_factory=dict)
@@ -128,7 +137,7 @@ class Gate:
         return await self.limiter.peek(limits)
 
 
-def limits_for(key: Key, model: Model | None, directory: Directory, rules: LimitRules) -> tuple[Limit, ...]:
+def limits_for(key: Key, model: Model | None, directory: Agreements, rules: LimitRules) -> tuple[Limit, ...]:
     """All limits on calls of `key` to `model`, or on all of its calls; none on a lane."""
     caller = Caller(org=key.org, key=key.id, team=key.team, user=key.owner, key_rpm=key.rpm)
     found = limits_of(caller, _grades(key, model, directory, rules), model.id if model is not None else "")
@@ -137,7 +146,7 @@ def limits_for(key: Key, model: Model | None, directory: Directory, rules: Limit
     return found
 
 
-def _grades(key: Key, model: Model | None, directory: Directory, rules: LimitRules) -> Grades:
+def _grades(key: Key, model: Model | None, directory: Agreements, rules: LimitRules) -> Grades:
     """Contract 2.10: what was agreed with the caller stands before its plan, and that before the default."""
     agreed = directory.quotas(key.owner or key.id)
     own, of_org = _plan(rules, key.plan), _plan(rules, directory.plan(key.org))

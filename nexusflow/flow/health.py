@@ -12,10 +12,8 @@ from typing import Literal
 from nexusflow.flow.failure import Failure
 from nexusflow.flow.served import ServedLane
 from nexusflow.flow.strategy import Asker, arranged
-from nexusflow.ir.plan import Strategy
+from nexusflow.ir.plan import Provider, Strategy
 
-DEGRADED, DOWN = 3, 5
-"""Consecutive failures."""
 WINDOW_S, FEWEST = 30.0, 20
 """Half of at least so many attempts in this time take a deployment down that fails now and then (R-02)."""
 FIRST_EJECTION_S, LONGEST_EJECTION_S = 1.0, 60.0
@@ -34,16 +32,34 @@ _random = random.Random().random  # noqa: S311  # spreading load, not keeping a 
 _log = logging.getLogger("nexusflow.health")
 
 
+class Site:
+    """One provider, as probes find it: how many failed in a row, the verdict on that, and what is deployed there."""
+
+    __slots__ = ("deployments", "failures", "state")
+
+    def __init__(self) -> None:
+        self.deployments: list[Deployment] = []
+        self.failures = 0
+        self.state: State = "healthy"
+
+
 class Deployment:
-    """One model at one provider. Seconds are monotonic. `in_flight` are the attempts that wait for it now."""
+    """One model at one provider. Seconds are monotonic. `in_flight` are the attempts that wait for it now.
+
+    `verdict` is what `failures` in a row make of it until `away_until`; `unreached` says that the last was no
+    connection.
+    """
 
     __slots__ = (
         *("attempts", "away_until", "bad", "cooling_until", "failures", "in_flight", "name", "seen_at", "since"),
-        "wait",
+        *("site", "unreached", "verdict", "wait"),
     )
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, site: Site) -> None:
         self.name = name
+        self.site = site
+        self.verdict: State = "healthy"
+        self.unreached = False
         self.failures = 0
         self.away_until = 0.0
         self.cooling_until = 0.0
@@ -77,9 +93,10 @@ class Deployment:
         """A deployment whose time away is over counts as healthy, so that a request tries it; see `Fleet.order`."""
         if now < self.cooling_until:
             return "cooling"
-        if now >= self.away_until:
-            return "healthy"
-        return "down" if self.failures >= DOWN else "degraded"
+        probed = self.site.state
+        if now >= self.away_until or probed == "down":
+            return probed
+        return self.verdict
 
 
 class Fleet:
@@ -88,9 +105,11 @@ class Fleet:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._known: dict[tuple[str, str], Deployment] = {}
+        self._sites: dict[str, Site] = {}
 
     def order(self, lanes: Sequence[ServedLane], strategy: Strategy, asker: Asker) -> Sequence[ServedLane]:
-        """`lanes`, sorted by priority, in the order to try them: the healthy ones first, by `strategy` where equal.
+        """`lanes` in the order to try them: the healthy ones first, then by the place that `asker` gives each, and by
+        `strategy` where that is equal.
 
         Those that are down or cool are left out as long as others are there; alone they are still tried (R-02). One
         whose time away is over is tried by a single request, and is away for others until that has ended.
@@ -98,10 +117,11 @@ class Fleet:
         now = self._clock()
         ranks = [_RANK[self._of(lane).state(now)] for lane in lanes]
         best = min(ranks)
-        tiers: dict[tuple[int, int], list[ServedLane]] = {}
+        alike = asker.fits is None
+        tiers: dict[tuple[int, ...], list[ServedLane]] = {}
         for rank, lane in zip(ranks, lanes, strict=True):
             if rank < 2 or best == 2:  # away
-                tiers.setdefault((rank, lane.priority), []).append(lane)
+                tiers.setdefault((rank, lane.priority) if alike else (rank, *asker.place(lane)), []).append(lane)
         ordered: list[ServedLane] = []
         for tier in sorted(tiers):
             ordered += arranged(strategy, tiers[tier], asker, lambda lane: self._of(lane).expected(now))
@@ -125,8 +145,9 @@ class Fleet:
         deployment = self._of(lane)
         deployment.count(self._clock(), bad=False)
         if deployment.failures:
-            if deployment.failures >= DEGRADED:
+            if deployment.verdict != "healthy":
                 _log.warning("%s serves again", deployment.name)
+                deployment.verdict = "healthy"
             deployment.failures = 0
             deployment.away_until = 0.0
 
@@ -134,25 +155,51 @@ class Fleet:
         """An attempt ended in `failure`; `retry_after` seconds are as the provider says."""
         if failure is Failure.CALLER:
             return
-        deployment, now = self._of(lane), self._clock()
+        deployment, now, provider = self._of(lane), self._clock(), lane.provider
         if failure is Failure.REFUSED and retry_after is not None:
             deployment.cooling_until = now + retry_after
             return
         if failure is Failure.CREDENTIAL:
             _log.error("%s refuses our credentials or does not know the model; it is left alone", deployment.name)
-            deployment.failures = max(deployment.failures + 1, DOWN)
+            deployment.failures = max(deployment.failures + 1, provider.down_after)
+            deployment.verdict, deployment.unreached = "down", False
             deployment.away_until = now + CREDENTIAL_S
             return
         deployment.failures += 1
+        deployment.unreached = failure is Failure.NOT_SENT
         deployment.count(now, bad=True)
-        if deployment.flapping and deployment.failures < DOWN:
-            deployment.failures = DOWN
-        if deployment.failures >= DEGRADED:
-            if deployment.failures in (DEGRADED, DOWN):
-                _log.warning("%s is %s", deployment.name, "degraded" if deployment.failures < DOWN else "down")
-            times = deployment.failures - DEGRADED
-            seconds = min(FIRST_EJECTION_S * 2.0 ** min(times, 30), LONGEST_EJECTION_S)
-            deployment.away_until = now + seconds * (0.8 + 0.4 * _random())
+        if deployment.flapping and deployment.failures < provider.down_after:
+            deployment.failures = provider.down_after
+        verdict = judged(deployment.failures, provider)
+        if verdict == "healthy":
+            return
+        if verdict != deployment.verdict:
+            _log.warning("%s is %s", deployment.name, verdict)
+            deployment.verdict = verdict
+        times = deployment.failures - min(provider.degraded_after, provider.down_after)
+        seconds = min(FIRST_EJECTION_S * 2.0 ** min(times, 30), LONGEST_EJECTION_S)
+        deployment.away_until = now + seconds * (0.8 + 0.4 * _random())
+
+    def probed(self, provider: Provider, trouble: str | None) -> None:
+        """A probe of `provider` ended in `trouble`, or well.
+
+        What calls have found out about its deployments stays, but those that were not reached may be tried at once.
+        """
+        site = self._site(provider.id)
+        site.failures = site.failures + 1 if trouble is not None else 0
+        if trouble is None:
+            for deployment in site.deployments:
+                if deployment.unreached:
+                    deployment.away_until = 0.0
+        state = judged(site.failures, provider)
+        if state != site.state:
+            site.state = state
+            _log.warning("probes of %s: it is %s%s", provider.id, state, f" ({trouble})" if trouble is not None else "")
+
+    def unprobed(self, provider: str) -> None:
+        """It is probed no longer, or elsewhere: what probes have found is forgotten."""
+        site = self._site(provider)
+        site.failures, site.state = 0, "healthy"
 
     def state(self, lane: ServedLane) -> State:
         """How a deployment stands now."""
@@ -160,12 +207,27 @@ class Fleet:
 
     def _try_again(self, lane: ServedLane, now: float) -> None:
         deployment = self._of(lane)
-        if deployment.failures >= DEGRADED and deployment.away_until <= now:
+        if deployment.verdict != "healthy" and deployment.away_until <= now:
             deployment.away_until = now + FIRST_EJECTION_S
 
     def _of(self, lane: ServedLane) -> Deployment:
         key = (lane.provider.id, lane.destination.model)
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = Deployment(f"{lane.provider.id} ({lane.destination.model})")
+            site = self._site(lane.provider.id)
+            found = self._known[key] = Deployment(f"{lane.provider.id} ({lane.destination.model})", site)
+            site.deployments.append(found)
         return found
+
+    def _site(self, provider: str) -> Site:
+        found = self._sites.get(provider)
+        if found is None:
+            found = self._sites[provider] = Site()
+        return found
+
+
+def judged(failures: int, provider: Provider) -> State:
+    """What so many failures in a row make of `provider`, or of one deployment there."""
+    if failures >= provider.down_after:
+        return "down"
+    return "degraded" if failures >= provider.degraded_after else "healthy"

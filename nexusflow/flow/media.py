@@ -12,7 +12,7 @@ from nexusflow.ir.chat import ChatCall, Data, Media, Origin, Part, ToolResult, U
 from nexusflow.ir.errors import Kind, RequestRefused, refuse
 from nexusflow.protocols.common import media
 from nexusflow.protocols.common.places import Places
-from nexusflow.upstream.fetch import NotFetched
+from nexusflow.upstream.guard import NotFetched
 
 YOUTUBE = ("https://www.youtube.com/", "https://youtube.com/", "https://youtu.be/")
 """Google watches these itself."""

@@ -54,7 +54,7 @@ class Preference(Struct, frozen=True, forbid_unknown_fields=True):
 
     def allowed(self, lanes: Sequence[ServedLane], now_ms: int) -> Sequence[ServedLane]:
         """Those of `lanes` that fit. Raises `RequestRefused` (400) where none does, saying what each is wanting in."""
-        wanting = [self._wanting(lane, now_ms) for lane in lanes]
+        wanting = [self.wanting(lane, now_ms) for lane in lanes]
         fit = [lane for lane, lack in zip(lanes, wanting, strict=True) if lack is None]
         if not fit:
             told = "; ".join(f"`{lane.provider.id}` {lack}" for lane, lack in zip(lanes, wanting, strict=True))
@@ -68,7 +68,8 @@ class Preference(Struct, frozen=True, forbid_unknown_fields=True):
         found = sorted(lanes, key=lambda lane: places.get(lane.provider.id, len(places)))
         return found if self.allow_fallbacks else found[:1]
 
-    def _wanting(self, lane: ServedLane, now_ms: int) -> str | None:
+    def wanting(self, lane: ServedLane, now_ms: int) -> str | None:
+        """What `lane` lacks, as the rest of a sentence about its provider; None for one that fits."""
         provider = lane.provider
         if self.only is not None and provider.id not in self.only:
             return "is not in `only`"

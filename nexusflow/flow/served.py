@@ -18,6 +18,7 @@ from nexusflow.ir.quota import Fail
 from nexusflow.limits.resolve import limits_on
 from nexusflow.limits.rule import Limit
 from nexusflow.pricing import price_id
+from nexusflow.protocols.anthropic.headers import LATEST
 from nexusflow.protocols.common.envelope import family_of
 from nexusflow.protocols.dialects import DIALECTS
 from nexusflow.upstream import auth
@@ -145,11 +146,16 @@ def respelled(model: Model, protocol: str) -> Model:
     )
 
 
+def lacks_credential(provider: Provider) -> bool:
+    """Whether it has to be told a secret that is not there."""
+    return provider.credential is not None and auth.resolve(provider.credential) is None
+
+
 def readiness(lane: Lane, provider: Provider) -> str | None:
     """None when the lane can be called, otherwise why it cannot, fit for a client."""
     if lane.protocol is None:
         return f"this version cannot reach provider `{provider.id}`, which speaks {provider.protocol}"
-    if provider.credential is not None and auth.resolve(provider.credential) is None:
+    if provider.credential is not None and lacks_credential(provider):
         kind = "environment variable" if provider.credential.source == "env" else "file"
         return f"the gateway has no credential for provider `{provider.id}` ({kind} {provider.credential.name})"
     return None
@@ -158,15 +164,8 @@ def readiness(lane: Lane, provider: Provider) -> str | None:
 def _lane(
     lane: Lane, provider: Provider, upstreams: Upstreams, model: Model, prices: list[tuple[Price, str]], fail: Fail
 ) -> ServedLane:
-    secret = auth.resolve(provider.credential) if provider.credential else None
-    headers = {
-        "content-type": "application/json",
-        "accept-encoding": "identity",
-        "user-agent": "nexusflow",
-        **{name.lower(): value for name, value in provider.headers.items()},
-        **auth.headers(provider.auth, secret),
-    }
-    base = _base(lane, upstreams.base_url(provider))
+    headers = {"content-type": "application/json", **headers_to(provider)}
+    base = _base(lane.protocol, upstreams.base_url(provider))
     to = Destination(model=lane.model, family=family_of(lane.model), capabilities=lane.capabilities)
     protocols = spoken(lane)
     times = lane.timeouts
@@ -196,8 +195,26 @@ def _lane(
     )
 
 
-def _base(lane: Lane, url: str) -> str:
-    return url.rstrip("/") + "/v1" if lane.protocol == SIMULATOR and not url.rstrip("/").endswith("/v1") else url
+def headers_to(provider: Provider) -> dict[str, str]:
+    """What every request to a provider says: who asks, in its own way of proving that, and what it wants beside."""
+    secret = auth.resolve(provider.credential) if provider.credential else None
+    return {
+        "accept-encoding": "identity",
+        "user-agent": "nexusflow",
+        **{name.lower(): value for name, value in provider.headers.items()},
+        **auth.headers(provider.auth, secret),
+    }
+
+
+def probe_target(provider: Provider, path: str, upstreams: Upstreams) -> Target:
+    """A GET of `path` below a provider's address, which nobody is charged for."""
+    base = _base(provider.protocol, upstreams.base_url(provider))
+    version = {"anthropic-version": LATEST} if provider.protocol == "anthropic/messages" else {}
+    return target(join(base, path), {"accept": "application/json", **version, **headers_to(provider)}, "GET")
+
+
+def _base(protocol: str | None, url: str) -> str:
+    return url.rstrip("/") + "/v1" if protocol == SIMULATOR and not url.rstrip("/").endswith("/v1") else url
 
 
 def spoken(lane: Lane) -> tuple[Origin, ...]:

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
+from nexusflow.flow.fit import Fits, name_of
 from nexusflow.flow.served import ServedLane
 from nexusflow.ir.plan import Strategy
 from nexusflow.pricing import bound
@@ -19,11 +20,17 @@ T = TypeVar("T")
 
 
 class Asker(NamedTuple):
-    """What a choice may depend on: the key that calls, how large its request is, and the time."""
+    """What a choice may depend on: the key that calls, how large its request is, the time, and where the model wants
+    it, how well each lane carries the request."""
 
     key: str
     body_bytes: int
     now_ms: int
+    fits: Fits | None = None
+
+    def place(self, lane: ServedLane) -> tuple[int, int]:
+        """What puts `lane` before or behind others that are as healthy; those of one place are for a strategy."""
+        return (0 if self.fits is None else self.fits.get(name_of(lane), 0), lane.priority)
 
 
 Score = Callable[[ServedLane], float]

@@ -15,7 +15,7 @@ from nexusflow.ir.account import Budget
 from nexusflow.ir.capabilities import Capabilities
 from nexusflow.ir.quota import NONE, LimitRules, Quota
 
-ABI = 3
+ABI = 4
 
 Protocol = Literal[
     "openai/chat-completions",
@@ -29,8 +29,9 @@ Protocol = Literal[
 UnknownParams = Literal["pass", "drop", "reject"]
 OnLoss = Literal["allow", "warn", "reject"]
 Strategy = Literal["priority", "cost", "latency", "weighted", "sticky"]
+Prefer = Literal["priority", "identity"]
 StreamUsage = Literal["option", "always", "never"]
-Auth = Literal["bearer", "x-api-key", "x-goog-api-key", "api-key", "none"]
+Auth = Literal["bearer", "key", "x-api-key", "x-goog-api-key", "api-key", "none"]
 
 
 class Timeouts(Struct, frozen=True, kw_only=True):
@@ -77,6 +78,13 @@ class BillingPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
     funds_status: int = 403
 
 
+class Probe(Struct, frozen=True):
+    """How a provider is asked whether it is there: a GET of `path` below its address, every so often."""
+
+    interval_ms: int
+    path: str
+
+
 class Provider(Struct, frozen=True, kw_only=True):
     """One upstream: an address, the protocol it speaks, and how we prove who we are."""
 
@@ -91,6 +99,11 @@ class Provider(Struct, frozen=True, kw_only=True):
     stream_usage: StreamUsage = "option"
     simulated: bool = False
     billing: Billing = Billing()
+    probe: Probe | None = None
+    """None: how it does is learned from calls alone."""
+    degraded_after: int = 3
+    down_after: int = 5
+    """Failures in a row, of calls as of probes, after which it is used last, and not at all (contract 2.11)."""
     region: str | None = None
     trains_on_data: bool | None = None
     zero_retention: bool | None = None
@@ -200,6 +213,28 @@ class Lane(Struct, frozen=True, kw_only=True):
     """What all callers together may send this way."""
 
 
+class MediaRules(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an image or video model takes and makes. Nothing in a list: whatever the provider takes.
+
+    `sync`: the provider answers in the create call. `durations` are whole seconds, the default first where there is
+    one; `seed_max` None: no seed is taken. `watermark` is asked for when a request does not say.
+    """
+
+    sync: bool
+    sizes: tuple[str, ...] = ()
+    ratios: tuple[str, ...] = ()
+    resolutions: tuple[str, ...] = ()
+    duration_min: int | None = None
+    duration_max: int | None = None
+    duration_default: int | None = None
+    durations: tuple[int, ...] = ()
+    n_max: int = 1
+    seed_max: int | None = None
+    references_max: int = 0
+    audio: bool = False
+    watermark: bool | None = None
+
+
 class Model(Struct, frozen=True, kw_only=True):
     """One public model with everything a request for it needs.
 
@@ -237,21 +272,26 @@ class Model(Struct, frozen=True, kw_only=True):
     billing: Billing | None = None
     strategy: Strategy = "priority"
     """How a lane is chosen among those of one priority."""
+    prefer: Prefer = "priority"
+    """What goes before that: the lanes' own numbers, or how well each carries the request."""
     fallbacks: tuple[str, ...] = ()
     """Models that answer in its place where all its providers fail, in order."""
     quota: Quota = NONE
     """What each caller may ask of this model, in place of what its plan says."""
     shared_quota: Quota = NONE
     """What all callers together may ask of it."""
+    media: MediaRules | None = None
+    """What it makes beside text."""
 
 
-class FieldRule(Struct, frozen=True, kw_only=True):
-    """How one request parameter is narrowed: refused, or bounded (inclusive; length for arrays)."""
+class FieldRule(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How one request parameter is narrowed: refused, bounded (inclusive; length for arrays), or to some values."""
 
     name: str
     accept: bool = True
     minimum: int | float | None = None
     maximum: int | float | None = None
+    values: tuple[str | int, ...] = ()
 
 
 class RequestShape(Struct, frozen=True):
@@ -304,6 +344,32 @@ class CountersAt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     prefix: str = "nexusflow:"
 
 
+class ResultsAt(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where what tasks made is kept: in the folder `path`, or in the S3 `bucket` of `region`.
+
+    `endpoint` None: the address of the region at AWS. `prefix` begins every object's name.
+    """
+
+    kind: Literal["disk", "s3"] = "disk"
+    path: str = ".nexusflow/results"
+    bucket: str = ""
+    region: str = "us-east-1"
+    endpoint: str | None = None
+    access_key: CredentialRef | None = None
+    secret_key: CredentialRef | None = None
+    prefix: str = ""
+
+
+class WebhooksAt(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the end of a task is told to a client's URL (SEC-25). Without a `secret` no such URL is accepted.
+
+    `allow_hosts` None: every public host, over https. Otherwise these alone, over plain http too.
+    """
+
+    secret: CredentialRef | None = None
+    allow_hosts: tuple[str, ...] | None = None
+
+
 class Server(Struct, frozen=True, kw_only=True):
     """Process settings. A change of any of them but `request` needs a restart, not a swap."""
 
@@ -318,6 +384,10 @@ class Server(Struct, frozen=True, kw_only=True):
     media_fetch: MediaFetch = MediaFetch()
     database: DatabaseAt = DatabaseAt()
     counters: CountersAt = CountersAt()
+    results: ResultsAt = ResultsAt()
+    webhooks: WebhooksAt = WebhooksAt()
+    public_url: str | None = None
+    """Under which clients reach this gateway, without a slash at its end; None: as each of them names it."""
     drain_ms: int = 30_000
     request: RequestBounds = RequestBounds()
     billing: BillingPolicy = BillingPolicy()

@@ -16,7 +16,8 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One record. Token classes never overlap; `pred_*` and `n_*` are counts beside them.
 
     `raw` is the provider's own usage object as it last stood, `inconsistent` marks a subtraction that had to be
-    clipped at zero, `tier` is the service tier that the provider says it used.
+    clipped at zero, `tier` is the service tier that the provider says it used. `media` is what images and seconds of
+    video are priced by: SIZE/QUALITY, or RESOLUTION and +audio where it has sound.
     """
 
     input_text: int | None = None
@@ -43,6 +44,8 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     n_grounding: int | None = None
     n_maps: int | None = None
     n_images: int | None = None
+    n_video_seconds: int | None = None
+    media: str | None = None
     tier: str | None = None
     speed: str | None = None
     geo: str | None = None

@@ -25,6 +25,8 @@ NAMES = (
     "recovery-end",
     "stop",
 )
+TASKS = ("after-entrust", "task-submitting", "task-submitted", "task-kept", "task-ended")
+"""Those of the task engine."""
 
 _name, _, _hits = os.environ.get(VARIABLE, "").partition(":")
 _left = int(_hits or 1)

@@ -20,7 +20,7 @@ from nexusflow.ledger.outage import OutageAllowance
 from nexusflow.ledger.poster import Poster
 from nexusflow.ledger.records import Closed, Opened, Progress
 from nexusflow.ledger.recovery import OnCrash, recover_all
-from nexusflow.ledger.reserving import Also, Reservations
+from nexusflow.ledger.reserving import Also, Reservations, Trust
 from nexusflow.ledger.upkeep import Upkeep
 from nexusflow.store import Database, DatabaseAway, StoreError
 
@@ -111,6 +111,11 @@ class Ledger:
             hold = self._leases.take(payer, amount) or await self._reservations.from_database(payer, amount)
         reach("after-reserve")
         return hold
+
+    async def entrust(self, payer: Payer, amount: int, trust: Trust, also: Also) -> None:
+        """Hold `amount` for longer than this process may live; see `Reservations.entrust`."""
+        await self._reservations.entrust(payer, amount, trust, also)
+        reach("after-entrust")
 
     def cancel(self, hold: Hold) -> None:
         """The call of `hold` is not made after all: its money is free again. Only before `open`."""

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -32,6 +33,28 @@ class _Denied(Struct, frozen=True):
 
     need: int
     denial: book.Denial
+
+
+class Trust(Struct, frozen=True):
+    """Money that is held for longer than a process lives: whose lease it is, its id, and how long it may stand.
+
+    `alone`: see `Database.transaction`.
+    """
+
+    worker: str
+    lease: str
+    ttl_ms: int
+    alone: str
+
+
+class _Asker(Struct):
+    """Whether anybody still waits for the answer: what comes too late must not be done (S-09)."""
+
+    waits: bool = True
+
+
+class _TooLate(Exception):
+    """Rolls back what nobody waits for any more."""
 
 
 class Reservations:
@@ -92,6 +115,27 @@ class Reservations:
         except StoreError as error:
             # Also when it is only away: without a record of the idempotency key the call must not be made.
             raise _unavailable() from error
+
+    async def entrust(self, payer: Payer, amount: int, trust: Trust, also: Also) -> None:
+        """Hold `amount` under a lease of `trust.worker`, which outlives this process; `also` as above.
+
+        Raises RequestRefused FUNDS, INFLIGHT, STORE, and whatever `also` raises; then nothing is held.
+        """
+        asker = _Asker()
+        reclaimed = False
+        while True:
+            try:
+                question = partial(_entrust, payer=payer, amount=amount, trust=trust, also=also, asker=asker)
+                answer = await self._answer(question, _PATIENCE_ALSO_S)
+            except StoreError as error:
+                raise _unavailable() from error
+            finally:
+                asker.waits = False
+            if not isinstance(answer, book.Denial):
+                return
+            if not answer.inflight or reclaimed or not await self._give_back_idle(payer.org):
+                raise _refusal(answer, amount)
+            reclaimed = asker.waits = True
 
     async def _granting(self, payer: Payer, amount: int) -> _Denied | None:
         """One question to the database at a time for all who wait for the same money. Raises StoreError."""
@@ -180,6 +224,32 @@ class Reservations:
 def _only(database: Database, also: Also) -> None:
     with database.transaction():
         also(database)
+
+
+def _entrust(
+    database: Database, *, payer: Payer, amount: int, trust: Trust, also: Also, asker: _Asker
+) -> book.Lease | book.Denial | None:
+    def wanted(database: Database) -> None:
+        also(database)
+        if not asker.waits:
+            raise _TooLate
+
+    if not amount:
+        with database.transaction(trust.alone):
+            wanted(database)
+        return None
+    return book.grant(
+        database,
+        org=payer.org,
+        worker=trust.worker,
+        bounds=payer.bounds,
+        need=amount,
+        want=amount,
+        ttl_ms=trust.ttl_ms,
+        also=wanted,
+        lease_id=trust.lease,
+        alone=trust.alone,
+    )
 
 
 def _unavailable() -> RequestRefused:

@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 from nexusflow.ir.plan import Price, Rates
 from nexusflow.ir.usage import Usage
+from nexusflow.pricing.media import MILLION, MOST_UNITS, Unpriceable, media_millionths
 
-MILLION = 1_000_000
 WHOLE = 10_000
 """Basis points of a price without markup."""
-MOST_UNITS = 10**9
 MOST_AMOUNT = 10**15
 """A million of the currency, in nano-units: no call costs more, so a larger result is a mistake or an attack."""
 
@@ -61,10 +60,6 @@ class Cost(NamedTuple):
 NOTHING = Cost(0, 0)
 
 
-class Unpriceable(ValueError):
-    """A quantity or its price is beyond what any call can have."""
-
-
 def cost_of(price: Price, usage: Usage, now_ms: int) -> Cost:
     """The price of one call that was accepted at `now_ms`. Raises `Unpriceable`."""
     price = in_force(price, now_ms)
@@ -85,6 +80,8 @@ def total(price: Price, rates: Rates, usage: Usage) -> Cost:
     Raises `Unpriceable`.
     """
     millionths = rates.per_request * MILLION
+    if usage.n_video_seconds or usage.media is not None:
+        millionths += media_millionths(price, rates, usage)
     found = units_of(usage)
     for (name, rate, per), units in zip(compress(_CLASSES, found), filter(None, found), strict=True):
         if not 0 < units <= MOST_UNITS:

@@ -2,7 +2,8 @@
 
 from nexusflow.ir.errors import Kind, refuse
 from nexusflow.ir.plan import Price, Rates
-from nexusflow.pricing.cost import MILLION, MOST_AMOUNT, MOST_UNITS, WHOLE, in_force
+from nexusflow.pricing.cost import MOST_AMOUNT, WHOLE, in_force
+from nexusflow.pricing.media import MILLION, MOST_UNITS
 
 
 def bound(price: Price, now_ms: int, *, input_tokens: int, output_tokens: int, answers: int = 1) -> int:

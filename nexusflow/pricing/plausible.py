@@ -3,7 +3,8 @@
 from itertools import compress
 
 from nexusflow.ir.usage import Usage
-from nexusflow.pricing.cost import MOST_UNITS, PIECES, TOKENS, units_of
+from nexusflow.pricing.cost import PIECES, TOKENS, units_of
+from nexusflow.pricing.media import MOST_UNITS
 
 _COUNTS = (*TOKENS, *PIECES)
 

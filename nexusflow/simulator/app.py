@@ -12,6 +12,7 @@ from nexusflow.simulator.form import JSON, Call
 from nexusflow.simulator.history import History
 from nexusflow.simulator.http import Connection, Request
 from nexusflow.simulator.listing import describe, list_models
+from nexusflow.simulator.media.studio import Errand, Studio
 from nexusflow.simulator.models import find
 from nexusflow.simulator.openai.kept import Kept
 from nexusflow.simulator.routes import Route, find_route, vendor_of
@@ -21,10 +22,11 @@ LOG = logging.getLogger(__name__)
 
 
 class Simulator:
-    """One server's state: the requests it has seen, and the responses it keeps for OpenAI's clients."""
+    """One server's state: the requests it has seen, the responses it keeps for OpenAI's clients, and the media jobs."""
 
     def __init__(self) -> None:
         self.history = History()
+        self._studio = Studio()
         self._kept = Kept()
 
     async def handle(self, request: Request, connection: Connection) -> None:
@@ -33,9 +35,10 @@ class Simulator:
             await self._introspect(request, connection)
             return
         visit = self.history.open(connection.number, request)
-        vendor = vendor_of(request)
+        errand = self._studio.find(request)
+        vendor = errand.vendor if errand else vendor_of(request)
         try:
-            await self._answer(request, connection, vendor)
+            await self._answer(request, connection, vendor, errand)
         except asyncio.CancelledError:
             visit.end("client_left")
             raise
@@ -57,13 +60,23 @@ class Simulator:
         route = f"{request.method} {request.path}"
         if route == "GET /_simulator/requests":
             await connection.answer(200, msgspec.json.encode(self.history.describe()), JSON)
+        elif route == "GET /_simulator/jobs":
+            await connection.answer(200, msgspec.json.encode(self._studio.describe()), JSON)
         elif route == "POST /_simulator/reset":
             self.history.clear()
+            self._studio.works.clear()
             await connection.answer(200, b"{}", JSON)
         else:
             await _refuse(request, connection, vendor_of(request), _no_route(request))
 
-    async def _answer(self, request: Request, connection: Connection, vendor: Vendor) -> None:
+    async def _answer(self, request: Request, connection: Connection, vendor: Vendor, errand: Errand | None) -> None:
+        if errand is not None:
+            await self._studio.act(errand, request, connection, _identity(request))
+            return
+        file = self._studio.fetch(request)
+        if file is not None:
+            await connection.answer(file.status, file.body, file.headers)
+            return
         route = find_route(request, self._kept) if request.method == "POST" else None
         if route is not None:
             await _call(request, connection, route)

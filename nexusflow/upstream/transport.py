@@ -44,7 +44,7 @@ class Target(Struct, frozen=True):
 
 
 class Outgoing(Struct, frozen=True):
-    """One POST. `connect_seconds` covers DNS, TCP and TLS together.
+    """One request. `connect_seconds` covers DNS, TCP and TLS together.
 
     `extra` is whole header lines of this call alone, from values that are known to hold no line break.
     """
@@ -55,7 +55,7 @@ class Outgoing(Struct, frozen=True):
     extra: bytes = b""
 
 
-def target(url: str, headers: Mapping[str, str]) -> Target:
+def target(url: str, headers: Mapping[str, str], method: str = "POST") -> Target:
     """Prepare calls to `url` with `headers`, which lack only host and length.
 
     Raises `ValueError` for an address that is not http(s), and for a line break in a header (SEC-72).
@@ -65,7 +65,7 @@ def target(url: str, headers: Mapping[str, str]) -> Target:
         raise ValueError(f"not an http(s) address: {url}")
     secure = parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    lines = [f"POST {path} HTTP/1.1", f"host: {parts.netloc.rpartition('@')[2]}"]
+    lines = [f"{method} {path} HTTP/1.1", f"host: {parts.netloc.rpartition('@')[2]}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     if any(char in line for line in lines for char in "\r\n\0"):
         raise ValueError("a line break in a request header")

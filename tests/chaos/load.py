@@ -10,7 +10,8 @@ from typing import Any
 import anthropic
 import openai
 
-from tests.faults.provider import DONE, END, STREAM_HEAD, Script, delta, event, unary
+from nexusflow.testing.faulty import END, STREAM_HEAD, Script, unary
+from tests.faults.provider import DONE, delta, event
 
 USAGE = {"prompt_tokens": 1_000, "completion_tokens": 200, "total_tokens": 1_200,
          "prompt_tokens_details": {"cached_tokens": 400}}  # fmt: skip

@@ -13,9 +13,9 @@ from typing import Any
 import psutil
 
 from nexusflow.ledger.failpoints import VARIABLE
+from nexusflow.testing.faulty import running
 from nexusflow.testing.gateway import Gateway, nexusflow, running_gateway
 from tests.chaos.load import AMOUNT, SCRIPTS, Load, spec
-from tests.faults.provider import running
 from tests.support import oracle
 
 WORKERS = 2

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import psutil
 
+from nexusflow.testing.faulty import Provider, running
 from nexusflow.testing.gateway import running_gateway
 from tests.chaos.books import postgres_books
 from tests.chaos.cutting import FATES, cutting, processes
 from tests.chaos.load import AMOUNT, REFUSED, SCRIPTS, Call, Load, spec
 from tests.chaos.loop import PATIENCE_S, WORKERS, Books, audit
-from tests.faults.provider import Provider, running
 from tests.support import oracle
 from tests.support.postgres import PostgresServer
 

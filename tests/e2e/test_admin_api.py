@@ -10,8 +10,8 @@ import openai
 import pytest
 
 from nexusflow.ir.money import as_nano
+from nexusflow.testing.faulty import Provider, running, unary
 from nexusflow.testing.gateway import Gateway, running_gateway
-from tests.faults.provider import Provider, running, unary
 from tests.faults.raw import wait_until
 from tests.support.admin import Admin, admin_of, admin_spec
 

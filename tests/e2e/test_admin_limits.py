@@ -9,9 +9,9 @@ import pytest
 
 from nexusflow.accounts.quotas import QuotaTable
 from nexusflow.ir.quota import Quota
+from nexusflow.testing.faulty import running
 from nexusflow.testing.gateway import running_gateway
 from tests.e2e.test_limits import USAGE, Stage, completion
-from tests.faults.provider import running
 from tests.faults.raw import wait_until
 from tests.support.admin import Admin, admin_of
 from tests.support.drive import chat_model, chat_provider, spec

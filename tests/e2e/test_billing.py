@@ -14,8 +14,9 @@ import pytest
 
 from nexusflow.ir.money import as_nano
 from nexusflow.store import open_database
+from nexusflow.testing.faulty import END, STREAM_HEAD, Act, Pace, Provider, running, unary
 from nexusflow.testing.gateway import Gateway, nexusflow, running_gateway
-from tests.faults.provider import DONE, END, STREAM_HEAD, Act, Pace, Provider, delta, event, running, unary
+from tests.faults.provider import DONE, TICK, delta, event
 from tests.faults.raw import Connection, chat, request, wait_until
 
 USAGE = {"prompt_tokens": 1_000, "completion_tokens": 200, "total_tokens": 1_200,
@@ -89,7 +90,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         "absurd": (unary(json.dumps({**ANSWER, "usage": {**USAGE, "prompt_tokens": -5}}).encode()),),
         "zero": (unary(json.dumps({**ANSWER, "usage": {"prompt_tokens": 0, "completion_tokens": 0}}).encode()),),
         "endless": (STREAM_HEAD, HELLO, Act.HANG),
-        "drained": (STREAM_HEAD, HELLO, Pace(enough), STOP, METER, DONE, END),
+        "drained": (STREAM_HEAD, HELLO, Pace(enough, TICK), STOP, METER, DONE, END),
         "broken": (STREAM_HEAD, HELLO, Act.RESET),
         "failing": (unary(b'{"error":{"message":"no"}}', status="500 Internal Server Error"),),
         "held": (1.0, unary(json.dumps(ANSWER).encode())),

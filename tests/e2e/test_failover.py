@@ -12,20 +12,10 @@ import pytest
 
 from nexusflow.ir.money import as_nano
 from nexusflow.store import open_database
+from nexusflow.testing.faulty import END, STREAM_HEAD, Act, Provider, Script, running, unary
 from nexusflow.testing.gateway import Gateway, running_gateway
 from tests.faults.conftest import closed_port
-from tests.faults.provider import (
-    DONE,
-    END,
-    STREAM_HEAD,
-    Act,
-    Provider,
-    Script,
-    delta,
-    event,
-    running,
-    unary,
-)
+from tests.faults.provider import DONE, delta, event
 from tests.faults.raw import Answer, Connection, chat, request, wait_until
 
 USAGE = {"prompt_tokens": 1_000, "completion_tokens": 200, "total_tokens": 1_200}

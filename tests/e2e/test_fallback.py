@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from nexusflow.testing.faulty import Script, running, unary
 from nexusflow.testing.gateway import nexusflow, running_gateway
 from nexusflow.testing.ports import free_port
 from tests.e2e.test_failover import ANSWER, CUT, DONE, END, ERROR, HELLO, METER, ROLE, STOP, STREAM_HEAD, Stage
-from tests.faults.provider import Script, running, unary
 from tests.faults.raw import Answer, Connection, chat, request, wait_until
 
 LANGUAGES = ["openai/chat-completions", "openai/responses", "anthropic/messages", "google/generate-content"]

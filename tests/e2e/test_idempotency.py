@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from nexusflow.store import open_database
+from nexusflow.testing.faulty import END, STREAM_HEAD, Pace, Provider, running, unary
 from nexusflow.testing.gateway import Gateway, nexusflow, running_gateway
-from tests.faults.provider import COMPLETION, DONE, END, STREAM_HEAD, Pace, Provider, delta, event, running, unary
+from tests.faults.provider import COMPLETION, DONE, TICK, delta, event
 from tests.faults.raw import Answer, Connection, chat, request, wait_until
 
 HELLO = event(choices=delta("Hello", role="assistant"))
@@ -48,7 +49,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         "slow": (1.5, unary(COMPLETION)),
         "failing": (unary(b'{"error":{"message":"no"}}', status="500 Internal Server Error"),),
         "large": (STREAM_HEAD, HELLO, *[LARGE] * 6, STOP, METER, DONE, END),
-        "paced": (STREAM_HEAD, HELLO, Pace(enough), STOP, METER, DONE, END),
+        "paced": (STREAM_HEAD, HELLO, Pace(enough, TICK), STOP, METER, DONE, END),
     }
     with running(scripts) as provider:
         root = tmp_path_factory.mktemp("once")

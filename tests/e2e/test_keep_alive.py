@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from nexusflow.flow.exchange import QUIET_SECONDS
+from nexusflow.testing.faulty import Act, running
 from nexusflow.testing.gateway import Gateway, running_gateway
 from tests.e2e.test_failover import DONE, END, HELLO, METER, ROLE, STOP, STREAM_HEAD
-from tests.faults.provider import Act, running
 from tests.faults.raw import Connection, request
 
 LANGUAGES = ["openai/chat-completions", "openai/responses", "anthropic/messages", "google/generate-content"]

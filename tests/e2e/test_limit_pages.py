@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from nexusflow.testing.faulty import running
 from nexusflow.testing.gateway import nexusflow, running_gateway
 from tests.e2e.test_limits import Stage, completion
-from tests.faults.provider import running
 from tests.faults.raw import Connection, request, wait_until
 from tests.support.drive import chat_model, chat_provider, spec
 

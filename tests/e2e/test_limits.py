@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from nexusflow.testing.faulty import END, STREAM_HEAD, Pace, Provider, Script, running, unary
 from nexusflow.testing.gateway import Gateway, nexusflow, running_gateway
-from tests.faults.provider import DONE, END, STREAM_HEAD, Pace, Provider, Script, delta, event, running, unary
+from tests.faults.provider import DONE, TICK, delta, event
 from tests.faults.raw import Answer, Connection, chat, request, wait_until
 
 USAGE = {"prompt_tokens": 40, "completion_tokens": 10, "total_tokens": 50}
@@ -102,7 +103,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         "narrow": (completion(USAGE),),
         "wide": (completion(USAGE),),
         "broken": (unary(b"{}", "500 Internal Server Error"),),
-        "held": (STREAM_HEAD, hello, Pace(enough), *end),
+        "held": (STREAM_HEAD, hello, Pace(enough, TICK), *end),
     }
     with running(scripts) as provider:
         root = tmp_path_factory.mktemp("limits")

@@ -14,9 +14,9 @@ import openai
 import pytest
 from google import genai
 
+from nexusflow.testing.faulty import Provider, running
 from nexusflow.testing.gateway import Gateway, nexusflow, running_gateway
 from tests.e2e.test_limits import USAGE, Stage, completion
-from tests.faults.provider import Provider, running
 from tests.faults.raw import wait_until
 from tests.support.drive import chat_model, chat_provider, spec
 from tests.support.postgres import PostgresServer

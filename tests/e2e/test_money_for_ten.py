@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from nexusflow.ir.money import as_nano
+from nexusflow.testing.faulty import END, STREAM_HEAD, Pace, Script, running
 from nexusflow.testing.gateway import Gateway, nexusflow, running_gateway
-from tests.faults.provider import DONE, END, STREAM_HEAD, Pace, Script, delta, event, running
+from tests.faults.provider import DONE, TICK, delta, event
 from tests.faults.raw import Answer, Connection, chat, request, wait_until
 from tests.support.postgres import PostgresServer
 
@@ -64,7 +65,7 @@ def stage(
     enough = {level: threading.Event() for level in LEVELS}
     hello = event(choices=delta("Hello", role="assistant"))
     end = (event(choices=delta(finish="stop")), event(choices=[], usage=USAGE), DONE, END)
-    scripts: dict[str, Script] = {level: (STREAM_HEAD, hello, Pace(enough[level]), *end) for level in LEVELS}
+    scripts: dict[str, Script] = {level: (STREAM_HEAD, hello, Pace(enough[level], TICK), *end) for level in LEVELS}
     with running(scripts) as provider:
         root = tmp_path_factory.mktemp("ten")
         with running_gateway(spec(provider.port, database), root, environ=environ, workers=4) as gateway:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from nexusflow.testing.faulty import running, unary
 from nexusflow.testing.gateway import running_gateway
 from tests.e2e.test_failover import ANSWER, ERROR, Stage
-from tests.faults.provider import running, unary
 from tests.faults.raw import Answer, Connection, chat, request
 
 LANGUAGES = ["openai/chat-completions", "openai/responses", "anthropic/messages", "google/generate-content"]

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from nexusflow.testing.faulty import Provider, Script, running
 from nexusflow.testing.gateway import Gateway, running_gateway
 from tests.faults.certificate import Identity, RsaKey, certificate, server_context
-from tests.faults.provider import Provider, Script, running
 from tests.faults.raw import Answer, Connection, chat, request
-from tests.faults.scripts import SCRIPTS, TIMEOUTS
+from tests.faults.scripts import EARLY, SCRIPTS, TIMEOUTS
 
 PROVIDER_KEY = "sk-provider-0123456789abcdef"
 BODY_TIMEOUT_SECONDS = 2
@@ -157,7 +157,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The gateway and its provider."""
     root = tmp_path_factory.mktemp("faults")
     with contextlib.ExitStack() as stack:
-        provider = stack.enter_context(running(SCRIPTS))
+        provider = stack.enter_context(running(SCRIPTS, early=EARLY))
         provider.scripts.update(with_port(SCRIPTS, provider.port))
         closed, full = stack.enter_context(closed_port()), stack.enter_context(full_port())
         environ = {"FAULT_PROVIDER_KEY": PROVIDER_KEY, TRUST: str(root / "trusted.pem")}

@@ -6,20 +6,8 @@ import random
 import zlib
 from typing import Any
 
-from tests.faults.provider import (
-    COMPLETION,
-    DONE,
-    END,
-    STREAM_HEAD,
-    USAGE,
-    Act,
-    Script,
-    delta,
-    event,
-    piece,
-    sse,
-    unary,
-)
+from nexusflow.testing.faulty import END, STREAM_HEAD, Act, Flood, Script, Step, piece, unary
+from tests.faults.provider import COMPLETION, DONE, USAGE, delta, event, sse
 
 SECRET_TEXT = "your key sk-live-abcdef123456 at https://internal.example/v1 failed"
 """What a careless provider might say; no part of it may reach a customer."""
@@ -27,6 +15,7 @@ SECRET_TEXT = "your key sk-live-abcdef123456 at https://internal.example/v1 fail
 HELLO = event(choices=delta("Hello", role="assistant"))
 STOP = event(choices=delta(finish="stop"))
 USED = event(choices=[], usage=USAGE)
+EARLY = {"/early/": unary(b'{"error":{"code":429}}', "429 Too Many Requests", "retry-after: 7")}
 REDIRECT = "location: http://127.0.0.1:{port}/elsewhere"
 
 # The same stream as `GOOD`, in every spelling that the WHATWG standard allows and some that it does not (U-13).
@@ -46,7 +35,7 @@ FRAMINGS: dict[str, list[bytes]] = {
 COMMENTS = b": waiting\n\n" * 10_000
 
 
-def _stream(*parts: bytes | float | Act) -> Script:
+def _stream(*parts: Step) -> Script:
     return (STREAM_HEAD, *parts)
 
 
@@ -67,6 +56,7 @@ def _modest_bomb() -> bytes:
     return header + block * 164
 
 
+TORRENT = Flood(piece(sse(choices=delta("x" * 4000))))
 BIG = b'data: {"choices":[{"index":0,"delta":{"content":"' + b"x" * (9 * 1024 * 1024)
 
 SCRIPTS: dict[str, Script] = {
@@ -78,7 +68,7 @@ SCRIPTS: dict[str, Script] = {
     "hang": (Act.HANG,),
     "first-then-hang": _stream(HELLO, Act.HANG),
     "content-then-hang": _stream(HELLO, STOP, Act.HANG),
-    "flood": _stream(HELLO, Act.FLOOD),
+    "flood": _stream(HELLO, TORRENT),
     "late": (1.0, unary(COMPLETION)),
     "long": _stream(HELLO, *[event(choices=delta("x" * 60_000)) for _ in range(150)], STOP, DONE, END),
     # U-05 to U-10: silence and breaks.
@@ -103,7 +93,7 @@ SCRIPTS: dict[str, Script] = {
     "u18": _stream(HELLO, event(error={"type": "server_error", "message": SECRET_TEXT}), END),
     "u19-bomb": (unary(BOMB, "200 OK", "content-encoding: gzip"),),
     "u19-modest-bomb": (unary(_modest_bomb(), "200 OK", "content-encoding: gzip"),),
-    "u19-endless": (b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n", Act.FLOOD),
+    "u19-endless": (b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n", TORRENT),
     # U-20 to U-26: refusals.
     "u20": _error("429 Too Many Requests", "retry-after: 30"),
     "u21-date": _error("429 Too Many Requests", "retry-after: Wed, 21 Oct 2099 07:28:00 GMT"),

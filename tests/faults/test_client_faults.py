@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
+from nexusflow.testing.faulty import Seen
 from tests.faults.conftest import Stage
-from tests.faults.provider import Seen
 from tests.faults.raw import PATIENCE_SECONDS, Answer, Connection, chat, request, wait_until
 
 MIB = 1024 * 1024

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from nexusflow.testing.faulty import END, STREAM_HEAD, Act, Pace, Provider, running, unary
 from nexusflow.testing.gateway import Gateway, nexusflow, running_gateway
-from tests.faults.provider import COMPLETION, DONE, END, STREAM_HEAD, Act, Pace, Provider, delta, event, running, unary
+from tests.faults.provider import COMPLETION, DONE, TICK, delta, event
 from tests.faults.raw import Answer, Connection, chat, request
 
 HELLO = event(choices=delta("Hello ", role="assistant"))
@@ -64,7 +65,7 @@ def staged(root: Path, *, workers: int = 1, **gateway: Any) -> Iterator[Stage]:
     scripts = {
         "chat": (unary(COMPLETION),),
         "late": (1.0, unary(COMPLETION)),
-        "long": (STREAM_HEAD, HELLO, Pace(enough), STOP, DONE, END),
+        "long": (STREAM_HEAD, HELLO, Pace(enough, TICK), STOP, DONE, END),
         "endless": (STREAM_HEAD, HELLO, Act.HANG),
     }
     with running(scripts) as provider:

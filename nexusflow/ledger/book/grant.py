@@ -56,10 +56,13 @@ def grant(
     want: int,
     ttl_ms: int,
     also: Callable[[Database], None] | None = None,
+    lease_id: str | None = None,
+    alone: str | None = None,
 ) -> Lease | Denial:
     """Lend at least `need` nano-units and about `want`. A denial writes nothing.
 
-    `also` runs in the same transaction (ID-3) and sees no lock taken yet; what it raises undoes everything. Raises
+    `also` runs in the same transaction (ID-3) and sees no lock taken yet; what it raises undoes everything. `lease_id`
+    is the name of the lease, where somebody must know it before; `alone`: see `Database.transaction`. Raises
     ValueError for a `need` that no wallet can hold, StoreError.
     """
     if not 0 < need <= LARGEST:
@@ -67,14 +70,14 @@ def grant(
     ordered = sorted(bounds, key=lambda bound: bound.counter)
     counters = tuple(bound.counter for bound in ordered)
     try:
-        with database.transaction():
+        with database.transaction(alone):
             if also is not None:
                 also(database)
             left = _left(database, org, ordered, need)
             tight = left is not None and left < TIGHT * need
             share = LARGEST if left is None else left // SHARE
             amount = need if tight else max(need, min(want, share))
-            lease = Lease(request_id(), org, amount, counters, database.now_ms() + ttl_ms, tight)
+            lease = Lease(lease_id or request_id(), org, amount, counters, database.now_ms() + ttl_ms, tight)
             _lend(database, lease, worker)
             return lease
     except _Denied as denied:

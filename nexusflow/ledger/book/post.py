@@ -1,7 +1,7 @@
 """Posting: transfers written once, counters moved by what was new, leases used up and given back (engines C.4.4)."""
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -38,11 +38,17 @@ class Posted(Struct, frozen=True):
     overrun: int
 
 
-def post(database: Database, closed: Sequence[Closed], close_leases: Sequence[str] = ()) -> Posted:
+def post(
+    database: Database,
+    closed: Sequence[Closed],
+    close_leases: Sequence[str] = (),
+    also: Callable[[Database], None] | None = None,
+) -> Posted:
     """Write, in one transaction, what was not written before, and give back `close_leases`.
 
     Done again it changes nothing: a call is known by its id, whatever else is said of it. A charge beyond its lease
-    takes what the wallet has above its floor; the rest becomes an `overrun`, which nobody but us pays (B-09). Raises
+    takes what the wallet has above its floor; the rest becomes an `overrun`, which nobody but us pays (B-09). `also`
+    comes first in the same transaction, before any lock is taken; what it raises undoes everything. Raises
     ValueError for an amount that no call can have, StoreError.
     """
     for one in closed:
@@ -51,6 +57,8 @@ def post(database: Database, closed: Sequence[Closed], close_leases: Sequence[st
                 raise ValueError(f"the {entry.kind} of request {one.id} is {entry.amount}")
     calls = {one.id: one for one in closed if one.entries}
     with database.transaction():
+        if also is not None:
+            also(database)
         fold, wallets = _lock(database, calls.values(), close_leases)
         # Amounts must stand before they are written. That all of them are new is the worst that a wallet can meet.
         fold.count(calls.values(), {})
@@ -70,6 +78,11 @@ def post(database: Database, closed: Sequence[Closed], close_leases: Sequence[st
     if cuts:
         _log.warning("calls cost more than their wallets have, and nobody pays the rest, in nano-units: %s", cuts)
     return Posted(len(fresh), sum(cuts.values()))
+
+
+def absorb(database: Database, call: Closed, entry: Entry) -> None:
+    """Add to a settled call what its provider turned out to charge, which nobody but us pays; once. Raises StoreError."""
+    database.insert_new("transfer", COLUMNS, [_row(call, entry, database.now_ms())])
 
 
 def _lock(database: Database, calls: Collection[Closed], close_leases: Sequence[str]) -> tuple[Fold, dict[str, Wallet]]:

@@ -120,7 +120,8 @@ def test_R14_a_wide_timeout_lowered_below_an_inherited_narrow_one_is_reported_wh
     assert codes(lint_fragment(gateway={"timeouts": {"connect_seconds": 61}})) == ["NF303"]
 
 
-def test_R14_a_lane_may_wait_longer_than_the_gateway_as_long_as_its_phases_nest() -> None:
+def test_R14_a_lane_may_wait_longer_than_the_usual_as_long_as_its_phases_nest() -> None:
+    """A default is no promise: only what is written in a wider place bounds."""
     lane = {"provider": "openai", "timeouts": {"first_byte_seconds": 300, "idle_seconds": 400}}
     assert not models(lanes=[lane])
 
@@ -129,6 +130,66 @@ def test_R14_a_lane_does_not_answer_for_what_the_gateway_says() -> None:
     lanes = [{"provider": "openai", "timeouts": {"write_stall_seconds": 5}}]
     found = lint_fragment(gateway={"timeouts": {"idle_seconds": 4000}}, models={"gpt": {"lanes": lanes}})
     assert [item.path for item in found] == [("gateway", "timeouts", "idle_seconds")]
+
+
+PHASES = ("connect_seconds", "first_byte_seconds", "idle_seconds", "total_seconds")
+NARROWER: dict[str, Any] = {
+    "provider": lambda own: {"providers": {"openai": {"timeouts": own}}},
+    "model": lambda own: {"models": {"gpt": {"timeouts": own}}},
+    "lane": lambda own: {"models": {"gpt": {"lanes": [{"provider": "openai", "timeouts": own}]}}},
+}
+
+
+@pytest.mark.parametrize("place", NARROWER)
+@pytest.mark.parametrize("phase", PHASES)
+def test_R14_no_phase_of_a_narrower_place_is_longer_than_a_wider_one_that_is_written(place: str, phase: str) -> None:
+    """All four phases at all three places; equal is not longer."""
+    wide = {"connect_seconds": 20, "first_byte_seconds": 20, "idle_seconds": 20, "total_seconds": 20}
+    below = {"connect_seconds": 1, "first_byte_seconds": 10, "idle_seconds": 10, "total_seconds": 15}
+    assert codes(lint_fragment(gateway={"timeouts": wide}, **NARROWER[place](below))) == []
+    assert codes(lint_fragment(gateway={"timeouts": wide}, **NARROWER[place](wide))) == []
+    wrong = {**dict.fromkeys(PHASES, 20), phase: 21}
+    found = [
+        item for item in lint_fragment(gateway={"timeouts": wide}, **NARROWER[place](wrong)) if item.code == "NF306"
+    ]
+    assert [(item.path[-1], item.path[0]) for item in found] == [
+        (phase, "providers" if place == "provider" else "models")
+    ]
+
+
+def test_R14_a_lane_is_held_to_its_model_before_its_provider() -> None:
+    found = lint_fragment(
+        providers={"openai": {"timeouts": {"total_seconds": 300}}},
+        models={
+            "gpt": {
+                "timeouts": {"total_seconds": 200},
+                "lanes": [{"provider": "openai", "timeouts": {"total_seconds": 250}}],
+            }
+        },
+    )
+    assert [(item.code, item.path) for item in found] == [
+        ("NF306", ("models", "gpt", "lanes", 0, "timeouts", "total_seconds"))
+    ]
+    assert "longer than the 200 of model `gpt`" in found[0].message
+
+
+def test_R14_a_model_is_held_to_every_provider_of_its_lanes() -> None:
+    found = lint_fragment(
+        providers={"openai": {}, "slow": {"timeouts": {"total_seconds": 70}}},
+        models={"gpt": {"timeouts": {"total_seconds": 80}, "lanes": [{"provider": "openai"}, {"provider": "slow"}]}},
+    )
+    assert [item.code for item in found] == ["NF306"]
+    assert "provider `slow`" in found[0].message
+
+
+def test_R14_the_fix_of_a_timeout_that_is_too_long_is_the_wider_one() -> None:
+    own = {"gpt": {"timeouts": {"total_seconds": 300.5, "first_byte_seconds": 130}}}
+    text = flow(document({"gateway": {"name": "t", "timeouts": {"total_seconds": 120}}, "models": own}))
+    for code in ("NF306", "NF303"):  # lowering the whole time leaves a phase that is now too long for it
+        found = lint_text(text)
+        assert codes(found) == [code]
+        text = apply(text, [item.fix for item in found if item.fix is not None])
+    assert codes(lint_text(text)) == []
 
 
 def test_both_kinds_of_timeouts_have_the_same_fields() -> None:

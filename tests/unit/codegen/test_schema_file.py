@@ -168,8 +168,8 @@ def test_unknown_fields_are_refused_everywhere() -> None:
 
 
 READ_NOW = {
-    "Provider": {"headers", "allow_http", "simulated", "stream_usage", "max_in_flight", "timeouts", "credential"},
-    "Model": {"aliases", "capabilities", "parameters", "unknown_params", "price", "free", "lanes", "deprecated"},
+    "Provider": {"headers", "allow_http", "simulated", "stream_usage", "max_in_flight", "timeouts", "health"},
+    "Model": {"aliases", "capabilities", "parameters", "unknown_params", "price", "free", "lanes", "prefer"},
     "Lane": {"provider", "model", "priority", "weight", "timeouts"},
     "Capabilities": {"tools", "parallel_tools", "sampling", "penalties", "stop_max", "n_max", "max_tokens_field"},
 }
@@ -180,4 +180,4 @@ def test_pending_marks_stand_only_on_fields_nothing_reads() -> None:
         props = SCHEMA["$defs"][name]["properties"]
         assert [field for field in fields if "x-pending" in props[field]] == []
     pending = {name for name, prop in SCHEMA["properties"].items() if "x-pending" in prop}
-    assert pending == {"slos", "alerts", "webhooks", "telemetry"}
+    assert pending == {"slos", "alerts", "telemetry"}

@@ -21,7 +21,7 @@ from nexusflow.ir.plan import Model
 from nexusflow.ir.reply import Asked
 from nexusflow.protocols.dialects import DIALECTS
 from nexusflow.protocols.openai_chat.wire import ChatRequest
-from nexusflow.upstream.fetch import NotFetched
+from nexusflow.upstream.guard import NotFetched
 from tests.support import sse
 
 HELLO = Turn(role="user", parts=(Text(text="Hello"),), path="messages[0]")

@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from nexusflow.flow.failure import Failure, of_fault, of_status
-from nexusflow.flow.health import CREDENTIAL_S, DEGRADED, DOWN, FIRST_EJECTION_S, LONGEST_EJECTION_S, Fleet
+from nexusflow.flow.health import CREDENTIAL_S, FIRST_EJECTION_S, LONGEST_EJECTION_S, Fleet
 from nexusflow.flow.strategy import Asker
 from nexusflow.upstream.transport import Fault
 from tests.support.lanes import served_lane
@@ -31,6 +32,7 @@ def fleet(clock: Clock) -> Fleet:
 
 ASKER = Asker("key", 1_000, 0)
 A, B, C = (replace(served_lane(name), priority=at) for at, name in enumerate("abc"))
+DEGRADED, DOWN = A.provider.degraded_after, A.provider.down_after
 
 
 def names(lanes: Any) -> str:
@@ -141,10 +143,72 @@ def test_a_refused_credential_takes_it_out_at_once_and_is_told(
     assert names(fleet.order((A, B), "weighted", ASKER)) == "ab"
 
 
+def probe(fleet: Fleet, lane: Any, *troubles: str | None) -> None:
+    for trouble in troubles:
+        fleet.probed(lane.provider, trouble)
+
+
+def test_failed_probes_put_all_deployments_of_a_provider_last_and_then_out(fleet: Fleet, clock: Clock) -> None:
+    other = replace(A, destination=replace_model(A, "other"))
+    probe(fleet, A, *["x"] * DEGRADED)
+    assert names(fleet.order((A, B), "weighted", ASKER)) == names(fleet.order((other, B), "weighted", ASKER)) == "ba"
+    probe(fleet, A, *["x"] * (DOWN - DEGRADED))
+    clock.now += LONGEST_EJECTION_S * 10
+    assert names(fleet.order((A, B), "weighted", ASKER)) == names(fleet.order((other, B), "weighted", ASKER)) == "b"
+    probe(fleet, A, None)
+    assert names(fleet.order((A, B), "weighted", ASKER)) == names(fleet.order((other, B), "weighted", ASKER)) == "ab"
+
+
+def test_of_what_calls_and_probes_find_the_worse_counts(fleet: Fleet) -> None:
+    fail(fleet, A, DEGRADED)
+    probe(fleet, A, *["x"] * DOWN)
+    assert fleet.state(A) == "down"
+    fail(fleet, B, DOWN)
+    probe(fleet, B, *["x"] * DEGRADED)
+    assert fleet.state(B) == "down"
+
+
+def test_R02_probes_never_leave_out_the_last_one(fleet: Fleet) -> None:
+    probe(fleet, A, *["x"] * DOWN)
+    fail(fleet, B, DOWN)
+    assert names(fleet.order((A, B), "weighted", ASKER)) == "ab"
+    assert names(fleet.order((A,), "weighted", ASKER)) == "a"
+
+
+def test_a_good_probe_lets_what_was_not_reached_be_tried_at_once(fleet: Fleet) -> None:
+    """By one request; what failed in another way keeps its time."""
+    fail(fleet, A, DOWN, Failure.NOT_SENT)
+    probe(fleet, A, None)
+    assert names(fleet.order((A, B), "weighted", ASKER)) == "ab"
+    assert names(fleet.order((A, B), "weighted", ASKER)) == "b"
+    fail(fleet, A, 1, Failure.SERVER_ERROR)
+    probe(fleet, A, None)
+    assert names(fleet.order((A, B), "weighted", ASKER)) == "b"
+
+
+def test_a_good_probe_does_not_make_good_what_calls_have_found(fleet: Fleet, clock: Clock) -> None:
+    fail(fleet, A, DOWN)
+    probe(fleet, A, *["x"] * DOWN, None)
+    assert fleet.state(A) == "down"
+    fleet.failed(B, Failure.REFUSED, 7)
+    probe(fleet, B, None)
+    assert fleet.state(B) == "cooling"
+
+
+def test_a_provider_says_itself_how_many_failures_are_too_many(fleet: Fleet) -> None:
+    hasty = replace(A, provider=msgspec.structs.replace(A.provider, degraded_after=1, down_after=2))
+    fail(fleet, hasty, 1)
+    assert fleet.state(hasty) == "degraded"
+    fail(fleet, hasty, 1)
+    assert fleet.state(hasty) == "down"
+
+
+def replace_model(lane: Any, name: str) -> Any:
+    return type(lane.destination)(model=name, family="f", capabilities=lane.destination.capabilities)
+
+
 def test_models_of_one_provider_are_apart(fleet: Fleet) -> None:
-    other = replace(
-        A, destination=type(A.destination)(model="other", family="f", capabilities=A.destination.capabilities)
-    )
+    other = replace(A, destination=replace_model(A, "other"))
     fail(fleet, A, DOWN)
     assert names(fleet.order((other, B), "weighted", ASKER)) == "ab"
 

@@ -21,7 +21,7 @@ from nexusflow.ir.chat import (
     Url,
 )
 from nexusflow.ir.errors import RequestRefused
-from nexusflow.upstream.fetch import NotFetched
+from nexusflow.upstream.guard import NotFetched
 
 CHAT: Origin = "openai/chat-completions"
 RESPONSES: Origin = "openai/responses"

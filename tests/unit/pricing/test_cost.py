@@ -11,8 +11,19 @@ from nexusflow.ir.usage import Usage
 from nexusflow.pricing import Cost, Unpriceable, bound, cost_of, implausible, price_id, rates_for
 from nexusflow.pricing.cost import MILLION, MOST_AMOUNT, MOST_UNITS, PIECES, TOKENS
 
-NOT_PRICED = {"pred_accepted", "pred_rejected", "tier", "speed", "geo", "source", "inconsistent", "raw"}
-"""Fields of a usage record that are no quantity of their own: predictions are already inside the output."""
+NOT_PRICED = {
+    "pred_accepted",
+    "pred_rejected",
+    "n_video_seconds",
+    "media",
+    "tier",
+    "speed",
+    "geo",
+    "source",
+    "inconsistent",
+    "raw",
+}
+"""Fields of a usage record that have no rate of their own: predictions are inside the output; video has its list."""
 ALL_ONE = Rates(**dict.fromkeys(TOKENS.values(), MILLION), **dict.fromkeys(PIECES.values(), 1))
 """One nano-unit for each token and each piece."""
 

@@ -5,7 +5,7 @@ import gzip
 import ipaddress
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,56 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexusflow.upstream import fetch
-from nexusflow.upstream.fetch import Fetcher, NotFetched, is_public
+from nexusflow.upstream import guard
+from nexusflow.upstream.fetch import Fetcher
+from nexusflow.upstream.guard import NotFetched, is_public
 from tests.faults.certificate import Identity, RsaKey, certificate, server_context
+from tests.support.answers import PNG, Answer, Server, http, redirect
 
-Use = Callable[[str], Awaitable[Any]]
-Answer = Callable[[str], bytes]
 GENERIC = "the address could not be fetched"
-PNG = b"\x89PNG\r\n\x1a\n0000"
-
-
-def http(body: bytes = PNG, *headers: str, status: str = "200 OK") -> bytes:
-    return "\r\n".join((f"HTTP/1.1 {status}", *headers, f"content-length: {len(body)}", "", "")).encode() + body
-
-
-def redirect(to: str, status: str = "302 Found") -> bytes:
-    return http(b"", f"location: {to}", status=status)
-
-
-class Server:
-    """Answers each request with what `answer` makes of its path, and remembers the heads."""
-
-    def __init__(self, answer: Answer, tls: ssl.SSLContext | None = None) -> None:
-        self.answer = answer
-        self.tls = tls
-        self.heads: list[str] = []
-        self.connections = 0
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            self.heads.append(head)
-            writer.write(self.answer(head.split(" ")[1]))
-            await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-    def run(self, use: Use) -> Any:
-        """What `use` makes of the server's `127.0.0.1:port`."""
-
-        async def main() -> Any:
-            server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
-            try:
-                return await use(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
-            finally:
-                server.close()
-
-        return asyncio.run(main())
 
 
 def trusting(at: str, **bounds: Any) -> Fetcher:
@@ -255,7 +212,8 @@ def names(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> Iterator[list
 
 FORBIDDEN = (
     "0.0.0.0", "10.0.0.1", "100.64.0.1", "127.0.0.1", "127.255.255.254", "169.254.169.254", "172.16.0.1",
-    "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.168.1.1", "198.18.0.1", "203.0.113.1", "224.0.0.1", "239.1.1.1",
+    "172.31.255.255", "192.0.0.1", "192.0.0.192", "192.0.2.1", "192.88.99.1",
+    "192.168.1.1", "198.18.0.1", "203.0.113.1", "224.0.0.1", "239.1.1.1",
     "240.0.0.1", "255.255.255.255", "::", "::1", "::7f00:1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
     "::ffff:0:127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1", "100::1", "2001::1", "2001:db8::1",
     "2002:7f00:1::", "fc00::1", "fd00:ec2::254", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1", "5f00::1",
@@ -320,11 +278,11 @@ class TestAddresses:
     def test_SEC21_an_address_of_this_machine_is_not_used_even_if_it_is_public(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(fetch, "is_public", lambda _: True)
+        monkeypatch.setattr(guard, "is_public", lambda _: True)
         server = Server(lambda _: http())
 
         async def use(at: str) -> None:
-            monkeypatch.setattr(fetch, "PORTS", {"http": int(at.rpartition(":")[2])})
+            monkeypatch.setattr(guard, "PORTS", {"http": int(at.rpartition(":")[2])})
             await Fetcher(http=True).fetch(f"http://{at}/")
 
         with pytest.raises(NotFetched, match=GENERIC):
@@ -370,7 +328,7 @@ class TestUrls:
     @given(st.text() | st.text().map("http://".__add__) | st.text().map("https://127.0.0.1".__add__))
     def test_SEC20_any_text_is_refused_or_parsed_without_a_fault(self, text: str) -> None:
         try:
-            parts = fetch._parse(text)
+            parts = guard.parse(text)
         except NotFetched:
             return
         assert parts.scheme in ("http", "https")
@@ -414,7 +372,7 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 class TestTls:
     def test_a_trusted_certificate_is_taken(self, identity: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
         file, pem = identity
-        monkeypatch.setattr(fetch, "_verifying", lambda: ssl.create_default_context(cadata=pem))
+        monkeypatch.setattr(guard, "_verifying", lambda: ssl.create_default_context(cadata=pem))
         server = Server(lambda _: http(), tls=_context(file))
         assert server.run(lambda at: trusting(at).fetch(f"https://{at}/"))[0] == PNG
 
@@ -448,9 +406,9 @@ class TestTls:
         assert "host: x.example:" in plain.heads[0]
 
     def test_certificates_are_verified_by_name_and_read_once(self) -> None:
-        context = fetch._verifying()
+        context = guard._verifying()
         assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
-        assert fetch._verifying() is context
+        assert guard._verifying() is context
 
 
 def _context(file: Path) -> ssl.SSLContext:

@@ -1,0 +1,23 @@
+"""Which maker speaks to which provider."""
+
+from nexusflow.ir.task import MediaType
+from nexusflow.protocols.makers import fal, gemini_images, openai_images, openai_videos, replicate, veo
+from nexusflow.protocols.makers.maker import Maker
+
+_MAKERS: dict[tuple[str, MediaType], Maker] = {
+    ("openai/chat-completions", "image"): openai_images.MAKER,
+    ("openai/chat-completions", "video"): openai_videos.MAKER,
+    ("openai/responses", "image"): openai_images.MAKER,
+    ("openai/responses", "video"): openai_videos.MAKER,
+    ("google/generate-content", "image"): gemini_images.MAKER,
+    ("google/generate-content", "video"): veo.MAKER,
+    ("replicate/predictions", "image"): replicate.MAKER,
+    ("replicate/predictions", "video"): replicate.MAKER,
+    ("fal/queue", "image"): fal.MAKER,
+    ("fal/queue", "video"): fal.MAKER,
+}
+
+
+def maker_for(protocol: str, kind: MediaType) -> Maker | None:
+    """The maker of a provider that speaks `protocol`; None where this version cannot have `kind` made there."""
+    return _MAKERS.get((protocol, kind))
