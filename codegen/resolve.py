@@ -24,6 +24,7 @@ from nexusflow.ir.plan import (
     ResultsAt,
     Server,
     Surface,
+    TaskPolicy,
     Timeouts,
     WebhooksAt,
 )
@@ -36,7 +37,7 @@ CONVERSATIONS: tuple[Protocol, ...] = (
 )
 """The chat protocols: each is served to clients and spoken to providers, in any combination."""
 CHAT: Protocol = CONVERSATIONS[0]
-SERVED: tuple[Protocol, ...] = (*CONVERSATIONS, "openai/embeddings")
+SERVED: tuple[Protocol, ...] = (*CONVERSATIONS, "openai/embeddings", "openai/image-generations", "nexusflow/tasks")
 """The client protocols that this version serves."""
 _TIMEOUT_FIELDS = spec.Timeouts.__struct_fields__
 
@@ -254,6 +255,11 @@ def _server(document: spec.Spec) -> Server:
         ),
         database=_database(document.stores.database),
         counters=_counters(document.stores.limits),
+        tasks=TaskPolicy(
+            keep_ms=_ms(gateway.tasks.keep_hours * 3600),
+            deadline_ms=_ms(gateway.tasks.deadline_hours * 3600),
+            wait_ms=_ms(gateway.tasks.wait_seconds),
+        ),
         results=_results(document.stores.results),
         webhooks=WebhooksAt(
             secret=_credential(document.webhooks.secret),

@@ -96,10 +96,10 @@ LISTS = {
 """By client protocol: the list whose length a model may bound."""
 
 
-FIELDS: dict[str, frozenset[str]] = media.FIELDS | {
+FIELDS: dict[str, frozenset[str]] = {
     protocol: frozenset((*bounds, *(own for name in OTHERS if (own := spelled(protocol, name)) is not None)))
     for protocol, bounds in BOUNDS.items()
-}
+} | media.FIELDS
 """By client protocol: every field that an artifact may narrow."""
 
 

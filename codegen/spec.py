@@ -36,6 +36,12 @@ UpstreamProtocol = Literal[
     "anthropic/messages",
     "google/generate-content",
     "dashscope/tasks",
+    "replicate/predictions",
+    "fal/queue",
+    "kling/videos",
+    "minimax/videos",
+    "zhipu/videos",
+    "xai/videos",
     "simulator",
 ]
 UnknownParams = Literal["pass", "drop", "reject"]
@@ -101,6 +107,14 @@ class ErrorPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """How errors that the protocols leave open are answered."""
 
     insufficient_funds_status: Literal[402, 403, 429] = 403
+
+
+class TaskPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long tasks for images and videos live."""
+
+    keep_hours: int | float = 24
+    deadline_hours: int | float = 24
+    wait_seconds: int | float = 300
 
 
 class MemoryCounters(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="memory"):
@@ -461,6 +475,7 @@ class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     query_key: bool = True
     trusted_proxies: tuple[str, ...] = ()
     public_url: str | None = None
+    tasks: TaskPolicy = TaskPolicy()
     media_fetch: MediaFetch = MediaFetch()
     errors: ErrorPolicy = ErrorPolicy()
     billing: GatewayBilling = GatewayBilling()

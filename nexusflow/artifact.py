@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from litestar import asgi
@@ -12,16 +12,20 @@ from msgspec import Meta, Struct
 from nexusflow.endpoints.chat import OpenAIChat
 from nexusflow.endpoints.embeddings import OpenAIEmbeddings
 from nexusflow.endpoints.gemini import GeminiGenerate, by_method
+from nexusflow.endpoints.images import OpenAIImages
 from nexusflow.endpoints.messages import AnthropicMessages
 from nexusflow.endpoints.models import ModelList
 from nexusflow.endpoints.responses import OpenAIResponses
+from nexusflow.endpoints.tasks import Tasks
 from nexusflow.ir.artifact import Artifact
 from nexusflow.ir.plan import ABI, ImageRate, LaterPrice, LongPrompt, Plan, Price, Rates, TierRates, VideoRate
 from nexusflow.protocols.anthropic.wire import MessagesRequest
 from nexusflow.protocols.gemini.wire import GenerateRequest, GenerationConfig
 from nexusflow.protocols.openai_chat.wire import ChatRequest
 from nexusflow.protocols.openai_embeddings.wire import EmbeddingRequest
+from nexusflow.protocols.openai_images.wire import ImageRequest
 from nexusflow.protocols.openai_responses.wire import ResponsesRequest
+from nexusflow.protocols.tasks.wire import TaskRequest
 
 CATALOG_FILE = "catalog.json"
 
@@ -36,13 +40,16 @@ __all__ = [
     "GenerateRequest",
     "GenerationConfig",
     "ImageRate",
+    "ImageRequest",
     "LaterPrice",
+    "Literal",
     "LongPrompt",
     "MessagesRequest",
     "Meta",
     "ModelList",
     "OpenAIChat",
     "OpenAIEmbeddings",
+    "OpenAIImages",
     "OpenAIResponses",
     "Price",
     "Rates",
@@ -51,6 +58,8 @@ __all__ = [
     "Scope",
     "Send",
     "Struct",
+    "TaskRequest",
+    "Tasks",
     "TierRates",
     "VideoRate",
     "asgi",

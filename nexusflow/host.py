@@ -53,7 +53,7 @@ class Host:
         await self._runtime.start()
         self._app = await build_app(loaded, self._runtime)
         self._trust(loaded.plan.server)
-        await self._runtime.adopt(loaded.plan)
+        await self._runtime.adopt(loaded.module.artifact)
         self._loaded = loaded
         self._runtime.swaps.live = self._runtime.swaps.wanted = loaded.digest
         self._watcher = asyncio.create_task(self._watch(current))
@@ -78,7 +78,7 @@ class Host:
         except ArtifactRefused:
             forget(loaded.module.__name__)
             raise
-        await self._runtime.adopt(loaded.plan)
+        await self._runtime.adopt(loaded.module.artifact)
         old, self._loaded, self._app = self._loaded, loaded, app
         self._trust(loaded.plan.server)
         self._runtime.swaps.live = loaded.digest

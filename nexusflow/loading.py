@@ -20,6 +20,7 @@ from nexusflow.admin import admin_routes
 from nexusflow.endpoints.account import account_routes
 from nexusflow.endpoints.health import health_routes
 from nexusflow.endpoints.limits import limit_routes
+from nexusflow.endpoints.results import result_routes
 from nexusflow.endpoints.surface import Surface
 from nexusflow.ir.errors import Kind, Problem
 from nexusflow.ir.plan import ABI, Plan
@@ -87,6 +88,7 @@ async def build_app(loaded: Loaded, runtime: Runtime) -> ASGIApp:
                 *health_routes(runtime),
                 *account_routes(runtime, loaded.plan.server),
                 *limit_routes(runtime, loaded.module.artifact),
+                *result_routes(runtime),
                 *admin_routes(runtime, loaded.plan.server),
             ],
             openapi_config=None,

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import logging
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,8 @@ from nexusflow.flow.served import ByName, serve_models
 from nexusflow.flow.signatures import Signatures
 from nexusflow.flow.usual import Usual
 from nexusflow.ir.artifact import Artifact
-from nexusflow.ir.plan import Plan, Provider, Server
+from nexusflow.ir.plan import Provider, Server
+from nexusflow.ir.secret import read_secret
 from nexusflow.keys.cache import KeyCache
 from nexusflow.keys.pepper import pepper_of, pepper_path
 from nexusflow.ledger import book
@@ -28,12 +30,20 @@ from nexusflow.limits.opening import open_engine
 from nexusflow.pricing import canonical, price_id
 from nexusflow.responses.store import ResponseStore
 from nexusflow.responses.table import ResponseTable
+from nexusflow.results.opening import open_results
+from nexusflow.results.results import Results, ResultsError
+from nexusflow.results.signing import results_key
 from nexusflow.settings import Settings
 from nexusflow.store import Database, StoreError, open_store
 from nexusflow.store.thread import StoreThread
+from nexusflow.tasks.accepting import WORKER, TaskDesk
+from nexusflow.tasks.engine import Engine, Policy
+from nexusflow.tasks.lanes import Workshop, open_workshop
 from nexusflow.upstream.fetch import Fetcher
 from nexusflow.upstream.pool import Pool
 from nexusflow.upstream.transport import Transport
+from nexusflow.upstream.webhook import signing_key
+from nexusflow.wire.ids import request_id
 
 DRAIN_POLL_SECONDS = 0.1
 DAY_MS = 86_400_000
@@ -64,6 +74,9 @@ class Runtime:
     directory: Directory
     books: StoreThread[Database]
     limiter: Limiter
+    results: Results
+    results_key: bytes
+    engine: Engine
     watchdog: Watchdog = field(default_factory=Watchdog)
     swaps: Swaps = field(default_factory=Swaps)
     signatures: Signatures = field(default_factory=Signatures)
@@ -77,6 +90,7 @@ class Runtime:
     _drains: set[Exchange] = field(default_factory=set)
     _usual: Usual = field(default_factory=Usual)
     _pool: Pool = field(default_factory=Pool)
+    _workshop: tuple[Artifact, Workshop] | None = None
     _checker: Checker = field(init=False)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -104,9 +118,30 @@ class Runtime:
             gate=Gate(self.limiter, self.directory, artifact.plan.limits, self._usual),
         )
 
-    async def adopt(self, plan: Plan) -> None:
-        """Take over the budgets and probes of an artifact that goes live, and put its prices on record (I-09)."""
+    def workshop(self, artifact: Artifact) -> Workshop:
+        """What `artifact` can have made, ready to be asked for; its surfaces share it."""
+        if self._workshop is None or self._workshop[0] is not artifact:
+            self._workshop = (artifact, open_workshop(artifact, self))
+        return self._workshop[1]
+
+    def task_desk(self, artifact: Artifact) -> TaskDesk:
+        """Where the tasks of `artifact` are accepted."""
+        desk = self.desk(artifact)
+        return TaskDesk(
+            ledger=self.ledger,
+            directory=self.directory,
+            gate=desk.gate,
+            engine=self.engine,
+            plan=desk.plan,
+            funds_status=desk.funds_status,
+            deadline_ms=artifact.plan.server.tasks.deadline_ms,
+        )
+
+    async def adopt(self, artifact: Artifact) -> None:
+        """Take over what an artifact that goes live brings along, and put its prices on record (I-09)."""
+        plan = artifact.plan
         self._checker.adopt(plan.providers, self)
+        self.engine.adopt(self.workshop(artifact))
         self.directory.set_config_budgets(plan.budgets)
         self._call_log_ms = plan.server.billing.call_log_days * DAY_MS
         prices = {price_id(price): canonical(price).decode() for price in plan.prices}
@@ -128,6 +163,7 @@ class Runtime:
         """Settle what dead workers left, and start the background work of this one. Raises `StoreError`, `OSError`."""
         await self.ledger.start()
         self.limiter.start()
+        self.engine.start()
         self._tasks = [
             asyncio.create_task(self.watchdog.run()),
             asyncio.create_task(self.keys.watch(self._stop)),
@@ -144,6 +180,7 @@ class Runtime:
             now_ms = time.time_ns() // 1_000_000
             try:
                 await self.responses.run(ResponseTable.expire, now_ms)
+                await self.engine.forget(now_ms)
                 await self.books.run(book.forget_calls, now_ms - self._call_log_ms)
             except StoreError:
                 _log.exception("what is out of date could not be removed; trying again")
@@ -164,6 +201,8 @@ class Runtime:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.engine.stop()
+        await self.results.close()
         await self.limiter.close()
         await self.ledger.stop()
         self.responses.close()
@@ -177,14 +216,18 @@ def _raised(flag: Path) -> bool:
 
 def prove_store(settings: Settings, server: Server) -> None:
     """Open and close the store once, before any worker does. Raises the store's own typed errors."""
-    database, keys = _open_store(settings, server)
+    database, keys, pepper = _open_store(settings, server)
+    open_results(server.results, settings.root, pepper)
+    task_policy(settings, server)
+    book.register(database, WORKER, "", "")
     keys.close()
     database.close()
 
 
 def open_runtime(settings: Settings, server: Server) -> Runtime:
     """Open the store and build the runtime. Raises the store's own typed errors."""
-    database, keys = _open_store(settings, server)
+    database, keys, pepper = _open_store(settings, server)
+    results = open_results(server.results, settings.root, pepper)
     responses = ResponseStore(ResponseTable(database))
     allowed = server.media_fetch
     fetcher = Fetcher(frozenset(allowed.allow_hosts), http=allowed.allow_http)
@@ -195,9 +238,29 @@ def open_runtime(settings: Settings, server: Server) -> Runtime:
         ledger=_ledger(settings, server, database),
         directory=Directory(database),
         books=StoreThread(database.another(), "books"),
+        results=results,
+        results_key=results_key(pepper),
+        engine=Engine(database.another, results, fetcher, f"worker_{request_id()}", task_policy(settings, server)),
         limiter=Limiter(open_engine(server.counters, settings.root), lambda: server.workers * server.hosts),
         fetcher=fetcher,
         drain_seconds=server.drain_ms / 1000,
+    )
+
+
+def task_policy(settings: Settings, server: Server) -> Policy:
+    """How tasks are carried to their end. Raises `ResultsError` for a webhook secret that cannot sign."""
+    webhooks, policy = server.webhooks, server.tasks
+    secret = read_secret(webhooks.secret, os.environ) if webhooks.secret is not None else None
+    if secret is not None:
+        try:
+            signing_key(secret)
+        except ValueError as error:
+            raise ResultsError(f"webhooks.secret: {error}") from None
+    return Policy(
+        lease_ms=settings.task_lease_ms,
+        keep_ms=policy.keep_ms,
+        webhook_secret=secret,
+        webhook_hosts=webhooks.allow_hosts,
     )
 
 
@@ -212,6 +275,8 @@ def _ledger(settings: Settings, server: Server, database: Database) -> Ledger:
     return Ledger(database.another, journal_folder(settings, server), chosen)
 
 
-def _open_store(settings: Settings, server: Server) -> tuple[Database, KeyCache]:
+def _open_store(settings: Settings, server: Server) -> tuple[Database, KeyCache, bytes]:
+    """The store, its keys, and the pepper that both are guarded by."""
     database = open_store(server.database, settings.root)
-    return database, KeyCache(database, pepper_of(database, pepper_path(server.database, settings.root)))
+    pepper = pepper_of(database, pepper_path(server.database, settings.root))
+    return database, KeyCache(database, pepper), pepper

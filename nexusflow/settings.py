@@ -9,19 +9,22 @@ BUILD = "NEXUSFLOW_BUILD"
 ROOT = "NEXUSFLOW_ROOT"
 SIMULATOR_URL = "NEXUSFLOW_SIMULATOR_URL"
 DRAIN_FILE = "NEXUSFLOW_DRAIN_FILE"
+TASK_LEASE_MS = "NEXUSFLOW_TASK_LEASE_MS"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """`build` holds artifacts and the `current` link. Relative paths of gateway.yaml are meant from `root`.
 
-    `drain_file` appears when the supervisor wants the workers to finish.
+    `drain_file` appears when the supervisor wants the workers to finish. `task_lease_ms` is how long another worker
+    waits before it takes over the task of one that says nothing more.
     """
 
     build: Path
     root: Path
     simulator_url: str | None
     drain_file: Path | None
+    task_lease_ms: int = 15_000
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -32,4 +35,5 @@ class Settings:
             root=root,
             simulator_url=environ.get(SIMULATOR_URL) or None,
             drain_file=Path(environ[DRAIN_FILE]) if environ.get(DRAIN_FILE) else None,
+            task_lease_ms=int(environ.get(TASK_LEASE_MS) or cls.task_lease_ms),
         )

@@ -1,14 +1,15 @@
-"""NF191 and NF4xx: what is offered and cannot be served, and protocols that do not fit the model."""
+"""NF4xx: what is offered and cannot be served, and protocols that do not fit the model."""
 
 from collections.abc import Iterator
 
-from codegen import spec
+from codegen import media, spec
 from codegen.diagnostics import Diagnostic, Severity
 from codegen.lint.context import Context
 from codegen.resolve import CONVERSATIONS, SERVED, reachable
 from codegen.rules import rule
 from codegen.source import Path
 from codegen.suggest import quoted
+from nexusflow.ir.task import MADE_BY
 
 # What a model makes, and the protocols that can deliver it.
 _DELIVERY: tuple[tuple[spec.Modality, frozenset[spec.Protocol]], ...] = (
@@ -24,52 +25,15 @@ _MADE_BY: dict[spec.Protocol, spec.Modality] = {
 _SHELVES: dict[spec.Category, spec.Modality] = {"embedding": "embedding", "image": "image", "video": "video"}
 
 
-@rule("NF191", "protocol-not-served", Severity.WARNING)
-def protocol_not_served(context: Context) -> Iterator[Diagnostic]:
-    """A client protocol is offered that this version does not serve yet.
-
-    ## Why
-    The catalogue may already say what a model will speak, and nothing breaks; but a client that tries it today gets
-    404. Each protocol is reported once, where it is first written.
-
-    ## Bad
-        models:
-          gpt:
-            supported_protocols: [openai/chat-completions, nexusflow/tasks]
-
-    ## Good
-        models:
-          gpt:
-            supported_protocols: [openai/chat-completions]
-    """
-    document = context.document
-    first: dict[str, Path] = {}
-    offers: dict[str, int] = {}
-    for at, protocol in enumerate(document.gateway.protocols or ()):
-        first.setdefault(protocol, ("gateway", "protocols", at))
-    for name, model in document.models.items():
-        for at, protocol in enumerate(model.supported_protocols):
-            first.setdefault(protocol, ("models", name, "supported_protocols", at))
-            offers[protocol] = offers.get(protocol, 0) + 1
-    for unserved, path in first.items():
-        if unserved not in SERVED:
-            count = offers.get(unserved, 0)
-            yield context.report(
-                "NF191",
-                f"this version does not serve `{unserved}` yet, which {_models(count)} offer{'s' * (count < 2)}",
-                path,
-                help=(f"clients can use {quoted(SERVED)} today; the line may stay for later versions",),
-            )
-
-
 @rule("NF401", "no-lane-serves", Severity.WARNING)
 def no_lane_serves(context: Context) -> Iterator[Diagnostic]:
     """A model offers a protocol that this version serves, and none of its providers can be called.
 
     ## Why
-    A request is passed on as it is to a provider that speaks the same protocol, and translated for one that speaks
-    another chat protocol. Providers of other kinds cannot be reached yet, so such a model is listed as unavailable and
-    answers with an error. Each provider is reported once, at the first model that depends on it.
+    A chat is passed on as it is to a provider that speaks the same protocol, and translated for one that speaks
+    another chat protocol; images and videos are had from providers whose interface is known for that. A model with no
+    such lane is listed as unavailable and answers with an error. Each provider is reported once, at the first model
+    that depends on it.
 
     ## Bad
         providers:
@@ -84,7 +48,8 @@ def no_lane_serves(context: Context) -> Iterator[Diagnostic]:
     stranded: dict[str, list[Path]] = {}
     for name, model in document.models.items():
         providers = [document.providers.get(lane.provider) for lane in model.lanes]
-        if served.isdisjoint(model.supported_protocols) or any(item is None or reachable(item) for item in providers):
+        callable_ = any(item is None or _serves(item, model) for item in providers)
+        if callable_ or served.isdisjoint(model.supported_protocols):
             continue
         seen: set[str] = set()
         for at, lane in enumerate(model.lanes):
@@ -95,11 +60,53 @@ def no_lane_serves(context: Context) -> Iterator[Diagnostic]:
         others = f" and {_models(len(paths) - 1, 'other')}" if len(paths) > 1 else ""
         yield context.report(
             "NF401",
-            f"provider `{provider}` speaks `{document.providers[provider].protocol}`, which requests are not "
-            f"translated to yet, so `{paths[0][1]}`{others} will be unavailable",
+            f"provider `{provider}` speaks `{document.providers[provider].protocol}`, by which it cannot be asked for "
+            f"this, so `{paths[0][1]}`{others} will be unavailable",
             paths[0],
-            help=("add a lane to a provider that speaks a chat protocol, or leave it for a later version",),
+            help=("add a lane to a provider that speaks a protocol for it",),
         )
+
+
+@rule("NF403", "media-missing")
+def media_missing(context: Context) -> Iterator[Diagnostic]:
+    """A model offers images or tasks, and nothing says what it takes and makes.
+
+    ## Why
+    Sizes, lengths, counts and seeds differ from model to model; requests are checked against them before anything is
+    promised, and held money is computed from them.
+
+    ## Bad
+        models:
+          gpt:
+            output: [image]
+            price: {per_image: "0.04"}
+            supported_protocols: [openai/image-generations]
+
+    ## Good
+        models:
+          gpt:
+            output: [image]
+            price: {per_image: "0.04"}
+            supported_protocols: [openai/image-generations]
+            media: {mode: sync}
+    """
+    for name, model in context.document.models.items():
+        for at, protocol in enumerate(model.supported_protocols):
+            if protocol in media.FIELDS and model.media is None:
+                yield context.report(
+                    "NF403",
+                    f"model `{name}` offers `{protocol}`, and has no `media`",
+                    ("models", name, "supported_protocols", at),
+                    help=("say what it makes: `media: {mode: sync}` for images, `{mode: async, ...}` for videos",),
+                )
+                break
+
+
+def _serves(provider: spec.Provider, model: spec.Model) -> bool:
+    """Whether this version can have `model` answer by `provider`."""
+    if model.media is None:
+        return reachable(provider)
+    return provider.protocol in MADE_BY["video" if "video" in model.output else "image"]
 
 
 @rule("NF402", "protocol-contradicts-model", Severity.WARNING)

@@ -20,6 +20,7 @@ from nexusflow.protocols.model_lists.card import Card
 from nexusflow.protocols.model_lists.catalogue import Catalogue
 from nexusflow.protocols.openai_chat import errors as openai_errors
 from nexusflow.runtime import Runtime
+from nexusflow.tasks.lanes import media_readiness, media_type
 from nexusflow.wire.head import gemini_credential, inspect
 
 PREFIX = "/v1/models"
@@ -96,7 +97,13 @@ class ModelList(Surface):
 def card(model: Model, plan: Plan) -> Card:
     """One model as the lists show it. It can be served now when one of its lanes can."""
     providers = {provider.id: provider for provider in plan.providers}
-    reasons = [readiness(lane, providers[lane.provider]) for lane in model.lanes]
+    kind = media_type(model)
+    reasons = [
+        media_readiness(providers[lane.provider], kind)
+        if kind is not None
+        else readiness(lane, providers[lane.provider])
+        for lane in model.lanes
+    ]
     lacking = [reason for reason in reasons if reason is not None]
     return Card(
         model=model,

@@ -155,6 +155,11 @@ def readiness(lane: Lane, provider: Provider) -> str | None:
     """None when the lane can be called, otherwise why it cannot, fit for a client."""
     if lane.protocol is None:
         return f"this version cannot reach provider `{provider.id}`, which speaks {provider.protocol}"
+    return unproven(provider)
+
+
+def unproven(provider: Provider) -> str | None:
+    """None when the gateway has what the provider wants to see, otherwise what is missing, fit for a client."""
     if provider.credential is not None and lacks_credential(provider):
         kind = "environment variable" if provider.credential.source == "env" else "file"
         return f"the gateway has no credential for provider `{provider.id}` ({kind} {provider.credential.name})"

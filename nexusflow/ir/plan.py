@@ -370,6 +370,16 @@ class WebhooksAt(Struct, frozen=True, kw_only=True, omit_defaults=True):
     allow_hosts: tuple[str, ...] | None = None
 
 
+class TaskPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How long tasks live: `keep_ms` after their end they and their results are gone; after `deadline_ms` without an
+    end nobody waits for it any more. `wait_ms` is how long an image request waits for a provider that takes its time.
+    """
+
+    keep_ms: int = 86_400_000
+    deadline_ms: int = 86_400_000
+    wait_ms: int = 300_000
+
+
 class Server(Struct, frozen=True, kw_only=True):
     """Process settings. A change of any of them but `request` needs a restart, not a swap."""
 
@@ -384,6 +394,7 @@ class Server(Struct, frozen=True, kw_only=True):
     media_fetch: MediaFetch = MediaFetch()
     database: DatabaseAt = DatabaseAt()
     counters: CountersAt = CountersAt()
+    tasks: TaskPolicy = TaskPolicy()
     results: ResultsAt = ResultsAt()
     webhooks: WebhooksAt = WebhooksAt()
     public_url: str | None = None

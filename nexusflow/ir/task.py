@@ -4,6 +4,7 @@ Everything here is JSON when it is stored with its task, so a newer version must
 fields may be added with a default, never renamed.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Raw, Struct
@@ -14,6 +15,15 @@ State = Literal["queued", "submitting", "waiting", "succeeded", "failed", "cance
 not come to an end in time. `unknown`: nobody can tell what the provider did, nor what it will charge."""
 FINAL: frozenset[State] = frozenset(("succeeded", "failed", "cancelled", "expired"))
 """States that a task never leaves. `unknown` is settled by an operator, or by what the provider says late."""
+
+
+_CHAT = ("openai/chat-completions", "openai/responses", "google/generate-content")
+_QUEUES = ("dashscope/tasks", "replicate/predictions", "fal/queue", "kling/videos")
+MADE_BY: Mapping[MediaType, frozenset[str]] = {
+    "image": frozenset((*_CHAT, *_QUEUES)),
+    "video": frozenset((*_CHAT, *_QUEUES, "zhipu/videos", "minimax/videos", "xai/videos")),
+}
+"""The protocols of providers that can be asked for each; chat providers have an interface of their own for it."""
 
 
 class Brief(Struct, frozen=True, kw_only=True, omit_defaults=True):

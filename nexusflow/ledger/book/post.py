@@ -81,7 +81,7 @@ def post(
 
 
 def absorb(database: Database, call: Closed, entry: Entry) -> None:
-    """Add to a settled call what its provider turned out to charge, which nobody but us pays; once. Raises StoreError."""
+    """Add to a settled call what its provider turned out to charge, once; nobody but us pays it. Raises StoreError."""
     database.insert_new("transfer", COLUMNS, [_row(call, entry, database.now_ms())])
 
 

@@ -111,13 +111,13 @@ def complete(usage: Usage | None) -> dict[str, Any]:
 
 def _canonical(wire: _Wire, raw: bytes) -> Usage:
     created, minutes, hours = wire.cache_creation_input_tokens, None, None
-    clipped = False
+    clipped = any(count is not None and count < 0 for count in _told(wire))  # never a credit (U-31)
     if wire.cache_creation is not None:
         hours = _count(wire.cache_creation.ephemeral_1h_input_tokens)
         minutes = _count(wire.cache_creation.ephemeral_5m_input_tokens)
         if created is not None and (minutes is not None or hours is not None):
             rest = created - (minutes or 0) - (hours or 0)
-            clipped = rest < 0
+            clipped = clipped or rest < 0
             minutes = (minutes or 0) + max(0, rest)
     if minutes is None and hours is None:
         minutes = _count(created)
@@ -141,6 +141,15 @@ def _canonical(wire: _Wire, raw: bytes) -> Usage:
         geo=wire.inference_geo,
         inconsistent=clipped,
         raw=Raw(raw),
+    )
+
+
+def _told(wire: _Wire) -> tuple[int | None, ...]:
+    return (
+        wire.input_tokens,
+        wire.output_tokens,
+        wire.cache_read_input_tokens,
+        wire.cache_creation_input_tokens,
     )
 
 

@@ -187,7 +187,7 @@ class StreamWriter:
     def _fail(self, problem: Problem) -> bytes:
         self._over = True
         self._prefix = b""
-        return errors.event(problem)
+        return errors.event(problem, self._asked.response_id)
 
     def _open(self, block: dict[str, Any], delta: tuple[bytes, bytes]) -> bytes:
         frame = self._start(block)

@@ -38,5 +38,9 @@ def relabel(body: bytes, public_model: Raw) -> bytes:
 
 
 def usage(body: bytes) -> Usage | None:
-    """What the answer says it consumed; None when it says nothing."""
-    return used(body, _peek(body).searches())
+    """What the answer says it consumed; None when it says nothing, or is no answer at all."""
+    try:
+        peek = _peek(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return used(body, peek.searches())

@@ -169,7 +169,9 @@ class IdentityStream:
 
     def usage(self) -> Usage | None:
         """What the provider said last that it used. Nothing is read of it before it is asked for here."""
-        found = (usage_form.find(data) for data in (*reversed(self._last), self._metered) if data)
+        told = [data for data in (*reversed(self._last), self._metered) if data]
+        # Zeros after numbers say nothing (T49); where there is nothing else, they are the report (U-33).
+        found = (usage_form.find(data, zeros=zeros) for zeros in (False, True) for data in told)
         return next((record for record in found if record is not None), None)
 
     def _note(self, peeks: Sequence[ChunkPeek], found: Sequence[bytes]) -> None:

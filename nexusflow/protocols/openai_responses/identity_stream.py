@@ -169,7 +169,10 @@ class IdentityStream:
             self._announced = fields
         elif type_ == "response.failed":
             self.problem = errors.of_failed(fields.get("error"))
-            self._failed = frame
+            # With our words for the provider's own, which may name its keys and addresses (G56).
+            fields["error"] = errors.fault(self.problem)
+            outer = jsonedit.split(data) | {"response": Raw(jsonedit.join(fields))}
+            self._failed = event.frame[: len(event.frame) - len(data) - 2] + jsonedit.join(outer) + b"\n\n"
             return b""
         elif type_ in _ENDS:
             return self._end(type_, fields, frame)

@@ -93,7 +93,7 @@ def test_every_lint_rule_is_in_a_listed_family() -> None:
 def test_what_we_ship_has_no_errors_and_only_says_what_waits_for_later_versions(file: str) -> None:
     found = lint_text((ROOT / file).read_text(encoding="utf-8"))
     assert {item.severity for item in found} <= {Severity.WARNING}
-    assert set(codes(found)) <= {"NF191", "NF401"}
+    assert set(codes(found)) <= {"NF401"}
 
 
 def test_messages_stand_alone_and_every_finding_helps() -> None:
@@ -362,13 +362,10 @@ def test_one_lane_that_takes_chat_is_enough() -> None:
     assert not lint_fragment(providers=providers, models={"gpt": {"lanes": lanes}})
 
 
-def test_an_unserved_protocol_is_reported_once_with_a_count() -> None:
+def test_a_model_of_images_or_tasks_says_what_it_makes() -> None:
     offers = {"supported_protocols": ["openai/chat-completions", "nexusflow/tasks"]}
-    found = lint_fragment(models={"a": offers, "b": offers})
-    assert [(item.code, item.path) for item in found] == [("NF191", ("models", "a", "supported_protocols", 1))]
-    assert "2 models" in found[0].message
-    served = {"protocols": ["openai/chat-completions", "nexusflow/tasks"]}
-    assert [item.path for item in lint_fragment(gateway=served)] == [("gateway", "protocols", 1)]
+    found = lint_fragment(models={"a": offers})
+    assert [(item.code, item.path) for item in found] == [("NF403", ("models", "a", "supported_protocols", 1))]
 
 
 @pytest.mark.parametrize(

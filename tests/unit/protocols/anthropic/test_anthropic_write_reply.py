@@ -348,7 +348,8 @@ def test_T102_a_failure_ends_the_stream_without_message_stop() -> None:
     writer.feed(Started())
     writer.feed(PartStarted(0, Text(text="")))
     (event,) = decoded(writer.feed(Failed(Problem(kind=Kind.BUSY, message="Busy."))))
-    assert event == {"type": "error", "error": {"type": "overloaded_error", "message": "Busy."}}
+    error = {"type": "overloaded_error", "message": "Busy."}
+    assert event == {"type": "error", "error": error, "request_id": asked().response_id}
     assert writer.feed(PartDelta(0, "x")) == writer.feed(Done()) == b""
 
 

@@ -1,0 +1,183 @@
+"""`POST /v1/images/generations`, `/edits`, `/variations` over every image model (contract 2.7).
+
+Each request is a task that its client waits for, so it survives us, is charged once, and is never sent twice.
+"""
+
+import asyncio
+import base64
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from nexusflow.endpoints.address import path_of, require_post
+from nexusflow.endpoints.made import MediaSurface, fingerprint, repeats
+from nexusflow.endpoints.surface import Call
+from nexusflow.flow.admit import client_address, permit
+from nexusflow.flow.body import read_body
+from nexusflow.flow.client import answer
+from nexusflow.flow.exchange import Phase
+from nexusflow.flow.once import name_of
+from nexusflow.ir.errors import Kind, Problem, RequestRefused, refuse
+from nexusflow.ir.task import FINAL, Brief
+from nexusflow.protocols.common import checks
+from nexusflow.protocols.openai_images import read_request
+from nexusflow.protocols.openai_images.wire import ImageRequest
+from nexusflow.tasks import ending, table
+from nexusflow.tasks.accepting import Wish
+from nexusflow.tasks.model import Stored, Task
+from nexusflow.wire import forms, jsonedit
+from nexusflow.wire.forms import Form
+from nexusflow.wire.head import Head
+
+PROTOCOL = "openai/image-generations"
+_VERBS = ("generations", "edits", "variations")
+_KINDS = {
+    "content_policy_violation": Kind.CONTENT,
+    "invalid_request": Kind.PARAM,
+    "rate_limited": Kind.RATE,
+    "outcome_unknown": Kind.UNKNOWN,
+}
+_LOOK_S = 0.25
+
+
+class OpenAIImages(MediaSurface):
+    """The image surface of one artifact."""
+
+    paths = frozenset(f"{prefix}/{verb}".encode() for prefix in ("/v1/images", "/images") for verb in _VERBS)
+
+    async def serve(self, call: Call) -> None:
+        """Have images made, and answer with them."""
+        require_post(call, self.paths)
+        head, key = self.admitted(call)
+        permit(key, None, None, "images", client_address(call.scope))
+        self.desk.gate.early(key, PROTOCOL, call.client.headers)
+        body = await read_body(call.exchange, head, call.receive, self.bounds)
+        verb = path_of(call).rpartition(b"/")[2].decode()
+        form = _form(head, body, verb)
+        media = self.find(form.fields.get("model"), PROTOCOL)
+        decoder = self.artifact.decoders[media.model.requests[PROTOCOL]]
+        if verb == "variations":
+            form.fields.setdefault("prompt", jsonedit.text("A variation of the picture."))
+        request = read_request.validate(form.fields, decoder, media.model)
+        wish = Wish(
+            key=key,
+            address=client_address(call.scope),
+            media=media,
+            face=PROTOCOL,
+            endpoint="images",
+            brief=_brief(request, form, media.model, verb),
+            fingerprint=fingerprint(f"{PROTOCOL} {verb}", body),
+            base_url=self.base_url(call),
+            name=name_of(call.scope["headers"]),
+            retry=repeats(head),
+            waits=True,
+        )
+        task, new = await self.desk.accept(wish, call.exchange.request_id, call.client.headers)
+        call.client.headers.append((b"x-nexusflow-task", task.id.encode()))
+        if not new:
+            call.client.headers.append((b"idempotent-replayed", b"true"))
+        done = await self._done(call, task, new)
+        await self._answer(call, done, request)
+
+    async def _done(self, call: Call, task: Task, new: bool) -> Task:
+        """The task at its end. Raises `RequestRefused` where it failed, or takes longer than anybody waits."""
+        engine, seconds = self.runtime.engine, self.artifact.plan.server.tasks.wait_ms / 1000
+        call.exchange.enter(Phase.FIRST_BYTE, seconds + 5)
+        ends = time.monotonic() + seconds
+        if new:
+            await engine.ended(task.id, seconds)
+        while True:
+            found: Task | None = await engine.run(table.find, task.id)
+            if found is None or found.state in FINAL or found.state == "unknown" or time.monotonic() >= ends:
+                break
+            await asyncio.sleep(_LOOK_S)
+        if found is not None and found.state == "succeeded":
+            return found
+        raise RequestRefused(_problem(found))
+
+    async def _answer(self, call: Call, task: Task, request: ImageRequest) -> None:
+        call.exchange.enter(Phase.WRITE, 60)
+        items = [await self._item(one, task, request) for one in task.output or ()]
+        if not request.stream:
+            body = {"created": task.created_ms // 1000, "data": items, **_said(task)}
+            await answer(call.send, 200, msgspec.json.encode(body), call.client.headers)
+            return
+        for event in _events(task, items):
+            await call.client.write(event)
+        await call.client.end()
+
+    async def _item(self, one: Stored, task: Task, request: ImageRequest) -> dict[str, Any]:
+        """One picture, in the form that was asked for."""
+        item: dict[str, Any] = {}
+        wants_data = request.response_format == "b64_json" or (request.response_format is None and request.stream)
+        if wants_data and one.name is not None:
+            item["b64_json"] = base64.b64encode(await self._bytes(one.name)).decode()
+        else:
+            item["url"] = ending.link(one, task, self.runtime.results)
+        if one.revised_prompt is not None:
+            item["revised_prompt"] = one.revised_prompt
+        return item
+
+    async def _bytes(self, name: str) -> bytes:
+        stored = await self.runtime.results.open(name)
+        if stored is None:
+            raise refuse(Kind.UPSTREAM, "The picture is no longer there.", code="result_unavailable")
+        return b"".join([piece async for piece in stored.pieces])
+
+
+def _form(head: Head, body: bytes, verb: str) -> Form:
+    content_type = head.first(b"content-type")
+    if forms.is_form(content_type):
+        return forms.read(content_type or b"", body)
+    return Form(dict(checks.parse(body, read_request.MONEY_FIELDS)), {})
+
+
+def _brief(request: ImageRequest, form: Form, model: Any, verb: str) -> Brief:
+    """The brief; edits and variations need a picture. Raises `RequestRefused`."""
+    images = tuple(form.files.get("image", ()))
+    if verb != "generations" and not images:
+        raise refuse(Kind.PARAM, "`image` is required", param="image", code="missing_required_parameter")
+    if verb == "generations" and (images or form.files):
+        raise refuse(Kind.PARAM, "Pictures are sent to /v1/images/edits.", param="image")
+    masks = form.files.get("mask", [])
+    brief = read_request.brief(request, form.fields, model, images, masks[0] if masks else None)
+    if verb == "variations":
+        return msgspec.structs.replace(brief, extra={**brief.extra, "variation": msgspec.Raw(b"true")})
+    return brief
+
+
+def _problem(task: Task | None) -> Problem:
+    """Why there are no images; type and code are `upstream_error` where nothing better is known (contract 2.7)."""
+    if task is None or task.state not in FINAL:
+        message = (
+            "The provider has not answered in time. The request goes on as a task"
+            f"{' and can be read at /v1/tasks/' + task.id if task is not None else ''}; it was not made twice."
+        )
+        return Problem(kind=Kind.UNKNOWN, message=message)
+    kind = _KINDS.get(task.error_code or "")
+    if kind is not None:
+        return Problem(kind=kind, message=task.error or "The request failed.")
+    return Problem(
+        kind=Kind.UPSTREAM,
+        message=task.error or "The provider failed.",
+        type="upstream_error",
+        code="upstream_error",
+        should_retry=False,
+    )
+
+
+def _said(task: Task) -> dict[str, Any]:
+    """What the provider said beside the pictures."""
+    brief = task.brief
+    found = {"background": brief.background, "output_format": brief.output_format, "quality": brief.quality}
+    return {name: value for name, value in {**found, "size": brief.size}.items() if value is not None}
+
+
+def _events(task: Task, items: list[dict[str, Any]]) -> Iterator[bytes]:
+    """The stream of a picture that is whole already: its completion alone, which clients must take (protocols 1.7)."""
+    name = "image_edit.completed" if task.brief.images else "image_generation.completed"
+    for item in items:
+        event = {"type": name, "created_at": task.created_ms // 1000, **item, **_said(task)}
+        yield b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(event))

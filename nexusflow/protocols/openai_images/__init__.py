@@ -1,0 +1,1 @@
+"""OpenAI's Images interface over every image model (contract 2.7)."""
