@@ -259,6 +259,7 @@ def _server(document: spec.Spec) -> Server:
             keep_ms=_ms(gateway.tasks.keep_hours * 3600),
             deadline_ms=_ms(gateway.tasks.deadline_hours * 3600),
             wait_ms=_ms(gateway.tasks.wait_seconds),
+            store_results=gateway.tasks.store_results,
         ),
         results=_results(document.stores.results),
         webhooks=WebhooksAt(

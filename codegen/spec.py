@@ -114,6 +114,7 @@ class TaskPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     keep_hours: int | float = 24
     deadline_hours: int | float = 24
+    store_results: bool = True
     wait_seconds: int | float = 300
 
 
@@ -433,7 +434,7 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     protocol: UpstreamProtocol
     base_url: str
     credential: SecretRef | None = None
-    auth: Literal["bearer", "key", "x-api-key", "x-goog-api-key", "api-key", "none"] = "bearer"
+    auth: Literal["bearer", "key", "x-api-key", "x-goog-api-key", "api-key", "kling-jwt", "none"] = "bearer"
     headers: dict[str, HeaderValue] = {}
     timeouts: TimeoutOverrides = TimeoutOverrides()
     max_in_flight: int = 1000

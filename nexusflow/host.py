@@ -8,8 +8,9 @@ import asyncio
 import contextlib
 import gc
 import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
@@ -24,26 +25,16 @@ POLL_SECONDS = 0.5
 _log = logging.getLogger("nexusflow.host")
 
 
-class Host:
-    """One per worker."""
+class Live:
+    """The artifact that a process works by, and its runtime: all of a process that answers nobody."""
+
+    fixed: ClassVar[tuple[str, ...]] = ("database",)
+    """What of `gateway` a swap must not change."""
 
     def __init__(self) -> None:
-        self._app: ASGIApp
         self._loaded: Loaded
         self._runtime: Runtime
         self._watcher: asyncio.Task[None] | None = None
-        self._proxies: Proxies | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        kind = str(scope["type"])
-        if kind == "http":
-            if self._proxies is not None:
-                self._proxies.unmask(scope)
-            await self._app(scope, receive, send)
-        elif kind == "lifespan":
-            await self._lifespan(receive, send)
-        else:
-            await send({"type": "websocket.close", "code": 1003, "reason": None})
 
     async def start(self, settings: Settings) -> None:
         """Load the current artifact and open the runtime. Raises `ArtifactRefused` or a store error."""
@@ -51,9 +42,9 @@ class Host:
         loaded = load(current.resolve())
         self._runtime = open_runtime(settings, loaded.plan.server)
         await self._runtime.start()
-        self._app = await build_app(loaded, self._runtime)
-        self._trust(loaded.plan.server)
+        put = await self._prove(loaded)
         await self._runtime.adopt(loaded.module.artifact)
+        put()
         self._loaded = loaded
         self._runtime.swaps.live = self._runtime.swaps.wanted = loaded.digest
         self._watcher = asyncio.create_task(self._watch(current))
@@ -73,20 +64,21 @@ class Host:
         if loaded.digest == self._loaded.digest:
             return
         try:
-            _require_same_process(self._loaded.plan.server, loaded.plan.server)
-            app = await build_app(loaded, self._runtime)
+            _require_same(self.fixed, self._loaded.plan.server, loaded.plan.server)
+            put = await self._prove(loaded)
         except ArtifactRefused:
             forget(loaded.module.__name__)
             raise
         await self._runtime.adopt(loaded.module.artifact)
-        old, self._loaded, self._app = self._loaded, loaded, app
-        self._trust(loaded.plan.server)
+        old, self._loaded = self._loaded, loaded
+        put()
         self._runtime.swaps.live = loaded.digest
         forget(old.module.__name__)
         _log.info("artifact %s is live, was %s", loaded.digest[:12], old.digest[:12])
 
-    def _trust(self, server: Server) -> None:
-        self._proxies = Proxies(server.trusted_proxies) if server.trusted_proxies else None
+    async def _prove(self, loaded: Loaded) -> Callable[[], None]:
+        """Try whether `loaded` can serve here; what is returned puts it in its place. Raises `ArtifactRefused`."""
+        return lambda: None
 
     async def _watch(self, current: Path) -> None:
         """Follow the `current` link. Each wanted artifact is tried once, and refused loudly or served."""
@@ -105,6 +97,38 @@ class Host:
             except ArtifactRefused as refused:
                 swaps.refused, swaps.reason = wanted.name, str(refused)
                 _log.error("artifact %s refused, the old one keeps serving: %s", wanted.name, refused)
+
+
+class Host(Live):
+    """One per worker of the gateway."""
+
+    fixed = ("host", "port", "workers", "database")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._app: ASGIApp
+        self._proxies: Proxies | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        kind = str(scope["type"])
+        if kind == "http":
+            if self._proxies is not None:
+                self._proxies.unmask(scope)
+            await self._app(scope, receive, send)
+        elif kind == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1003, "reason": None})
+
+    async def _prove(self, loaded: Loaded) -> Callable[[], None]:
+        app = await build_app(loaded, self._runtime)
+
+        def put() -> None:
+            self._app = app
+            trusted = loaded.plan.server.trusted_proxies
+            self._proxies = Proxies(trusted) if trusted else None
+
+        return put
 
     async def _lifespan(self, receive: Any, send: Any) -> None:
         await receive()
@@ -126,9 +150,9 @@ def _target(link: Path) -> Path:
     return link.resolve()
 
 
-def _require_same_process(old: Server, new: Server) -> None:
+def _require_same(names: Sequence[str], old: Server, new: Server) -> None:
     """Refuse a swap that would need other sockets, workers or stores."""
-    for name in ("host", "port", "workers", "database"):
+    for name in names:
         if getattr(old, name) != getattr(new, name):
             raise ArtifactRefused(f"`{name}` changed; restart the gateway to apply this")
 

@@ -259,6 +259,7 @@ def task_policy(settings: Settings, server: Server) -> Policy:
     return Policy(
         lease_ms=settings.task_lease_ms,
         keep_ms=policy.keep_ms,
+        store_results=policy.store_results,
         webhook_secret=secret,
         webhook_hosts=webhooks.allow_hosts,
     )

@@ -11,6 +11,8 @@ SIMULATOR_URL = "NEXUSFLOW_SIMULATOR_URL"
 DRAIN_FILE = "NEXUSFLOW_DRAIN_FILE"
 TASK_LEASE_MS = "NEXUSFLOW_TASK_LEASE_MS"
 
+LEASE_MS = 15_000
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -24,7 +26,7 @@ class Settings:
     root: Path
     simulator_url: str | None
     drain_file: Path | None
-    task_lease_ms: int = 15_000
+    task_lease_ms: int = LEASE_MS
 
     @classmethod
     def read(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -35,5 +37,5 @@ class Settings:
             root=root,
             simulator_url=environ.get(SIMULATOR_URL) or None,
             drain_file=Path(environ[DRAIN_FILE]) if environ.get(DRAIN_FILE) else None,
-            task_lease_ms=int(environ.get(TASK_LEASE_MS) or cls.task_lease_ms),
+            task_lease_ms=int(environ.get(TASK_LEASE_MS) or LEASE_MS),
         )

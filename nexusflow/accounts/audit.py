@@ -16,7 +16,8 @@ from nexusflow.store import Database
 SYSTEM = "system"
 """The actor of what the program does by itself, such as the first key of a demonstration."""
 
-_ALONE = "accounts"
+ALONE = "accounts"
+"""The transactions that may add a row to it, one after another, go by this name."""
 _SECRET = re.compile(r"(sk-[\w-]{4})[\w-]{12,}")
 
 
@@ -55,7 +56,7 @@ def change(database: Database, actor: str, *, directory: bool = False) -> Iterat
 
     `directory` tells all workers to read organisations, teams, users and budgets again.
     """
-    with database.transaction(alone=_ALONE):
+    with database.transaction(alone=ALONE):
         if directory:
             database.execute("UPDATE directory_change SET change = change + 1 WHERE id = 1")
         yield Change(database, actor, database.now_ms())

@@ -13,6 +13,7 @@ VERBS = {
     "check": "Validate a gateway.yaml and explain what is wrong.",
     "build": "Compile gateway.yaml into an artifact that `serve` runs.",
     "serve": "Serve the built artifact.",
+    "worker": "Carry images and videos to their end without serving.",
     "dev": "Serve, watch gateway.yaml, and swap on every good edit.",
     "demo": "Build, serve, and send one real streamed chat.",
     "simulate": "Run the built-in simulated provider.",
@@ -26,6 +27,7 @@ VERBS = {
     "limits": "Show and agree on rate limits; decide on requests for more.",
     "usage": "Show what was used and what it cost.",
     "ledger": "Prove that the money adds up; restore its counters.",
+    "tasks": "Show, watch, cancel and settle images and videos.",
     "route": "Explain which lane a request would take.",
     "losses": "Show what a model's providers cannot take from clients of other protocols.",
 }

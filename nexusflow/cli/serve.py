@@ -4,17 +4,43 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
+
+if TYPE_CHECKING:
+    from nexusflow.ir.plan import Server
+    from nexusflow.settings import Settings
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
-@click.command()
-@click.option(
+build_option = click.option(
     "--build", "build_dir", type=click.Path(path_type=Path), default=Path("build"), show_default=True,
     help="Folder that `nexusflow build` wrote.",
 )  # fmt: skip
+
+
+def prepare(build_dir: Path) -> "tuple[Settings, Server]":
+    """Set this process up for the artifact in `build_dir`, and try it and its store.
+
+    Raises what loading an artifact and opening a store raise.
+    """
+    from nexusflow.loading import load
+    from nexusflow.runtime import prove_store
+    from nexusflow.settings import BUILD, ROOT, Settings
+
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    server = load((build_dir / "current").resolve()).plan.server
+    os.environ[BUILD] = str(build_dir.resolve())
+    os.environ.setdefault(ROOT, str(build_dir.resolve().parent))
+    settings = Settings.read()
+    prove_store(settings, server)
+    return settings, server
+
+
+@click.command()
+@build_option
 @click.option("--host", help="Listen here instead of `gateway.host`.")
 @click.option("--port", type=click.IntRange(1, 65535), help="Listen here instead of `gateway.port`.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Worker processes instead of `gateway.workers`.")
@@ -24,14 +50,7 @@ def serve(build_dir: Path, host: str | None, port: int | None, workers: int | No
     Artifact and store are tried before any worker starts; one that fails is refused with exit code 1. A later
     build is picked up while serving: good ones replace the running one without losing a request, bad ones are refused.
     """
-    from nexusflow.loading import load
-    from nexusflow.runtime import prove_store
     from nexusflow.serving import run
-    from nexusflow.settings import BUILD, ROOT, Settings
 
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-    server = load((build_dir / "current").resolve()).plan.server
-    os.environ[BUILD] = str(build_dir.resolve())
-    os.environ.setdefault(ROOT, str(build_dir.resolve().parent))
-    prove_store(Settings.read(), server)
+    _, server = prepare(build_dir)
     sys.exit(run(server, host=host or server.host, port=port or server.port, workers=workers or server.workers))

@@ -3,9 +3,7 @@
 Each request is a task that its client waits for, so it survives us, is charged once, and is never sent twice.
 """
 
-import asyncio
 import base64
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,7 +22,7 @@ from nexusflow.ir.task import FINAL, Brief
 from nexusflow.protocols.common import checks
 from nexusflow.protocols.openai_images import read_request
 from nexusflow.protocols.openai_images.wire import ImageRequest
-from nexusflow.tasks import ending, table
+from nexusflow.tasks import ending
 from nexusflow.tasks.accepting import Wish
 from nexusflow.tasks.model import Stored, Task
 from nexusflow.wire import forms, jsonedit
@@ -39,7 +37,6 @@ _KINDS = {
     "rate_limited": Kind.RATE,
     "outcome_unknown": Kind.UNKNOWN,
 }
-_LOOK_S = 0.25
 
 
 class OpenAIImages(MediaSurface):
@@ -83,16 +80,7 @@ class OpenAIImages(MediaSurface):
 
     async def _done(self, call: Call, task: Task, new: bool) -> Task:
         """The task at its end. Raises `RequestRefused` where it failed, or takes longer than anybody waits."""
-        engine, seconds = self.runtime.engine, self.artifact.plan.server.tasks.wait_ms / 1000
-        call.exchange.enter(Phase.FIRST_BYTE, seconds + 5)
-        ends = time.monotonic() + seconds
-        if new:
-            await engine.ended(task.id, seconds)
-        while True:
-            found: Task | None = await engine.run(table.find, task.id)
-            if found is None or found.state in FINAL or found.state == "unknown" or time.monotonic() >= ends:
-                break
-            await asyncio.sleep(_LOOK_S)
+        found = await self.ended(call, task, new)
         if found is not None and found.state == "succeeded":
             return found
         raise RequestRefused(_problem(found))

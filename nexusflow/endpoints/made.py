@@ -1,23 +1,30 @@
 """What all surfaces of images and videos share: who asks, for which model, and under which address we are known."""
 
+import asyncio
 import hashlib
+import time
 
 from msgspec import Raw
 
 from nexusflow.endpoints.surface import Call, Surface
 from nexusflow.flow.admit import admit
+from nexusflow.flow.exchange import Phase
 from nexusflow.ir.artifact import Artifact
 from nexusflow.ir.errors import Kind, RequestRefused, refuse
+from nexusflow.ir.task import FINAL
 from nexusflow.keys.model import Key
 from nexusflow.protocols.openai_chat import errors as openai_errors
 from nexusflow.runtime import Runtime
+from nexusflow.tasks import table
 from nexusflow.tasks.accepting import TaskDesk
 from nexusflow.tasks.lanes import MediaModel, Workshop
+from nexusflow.tasks.model import Task
 from nexusflow.wire import jsonedit
 from nexusflow.wire.head import Head, inspect
 
 RETRY_COUNT = b"x-stainless-retry-count"
 """By which the SDKs of OpenAI and Anthropic say that they send a request again."""
+_LOOK_S = 0.25
 
 
 class MediaSurface(Surface):
@@ -41,6 +48,19 @@ class MediaSurface(Surface):
         """The head of a request and whose it is. Raises `RequestRefused`."""
         head = inspect(call.scope["headers"], self.bounds.max_headers)
         return head, admit(head.credential, self.runtime.keys)
+
+    async def ended(self, call: Call, task: Task, new: bool) -> Task | None:
+        """The task at its end, or as it is once nobody waits any longer; None where it is forgotten."""
+        engine, seconds = self.runtime.engine, self.artifact.plan.server.tasks.wait_ms / 1000
+        call.exchange.enter(Phase.FIRST_BYTE, seconds + 5)
+        ends = time.monotonic() + seconds
+        if new:
+            await engine.ended(task.id, seconds)
+        while True:
+            found: Task | None = await engine.run(table.find, task.id)
+            if found is None or found.state in FINAL or found.state == "unknown" or time.monotonic() >= ends:
+                return found
+            await asyncio.sleep(_LOOK_S)
 
     def base_url(self, call: Call) -> str:
         """Under which address the caller reaches this gateway."""

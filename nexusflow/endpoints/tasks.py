@@ -15,7 +15,6 @@ from nexusflow.endpoints.surface import Call
 from nexusflow.flow.admit import client_address, permit
 from nexusflow.flow.body import read_body
 from nexusflow.flow.client import answer
-from nexusflow.flow.exchange import Phase
 from nexusflow.flow.once import name_of
 from nexusflow.ir.errors import Kind, Problem, RequestRefused, refuse
 from nexusflow.ir.task import FINAL
@@ -113,19 +112,13 @@ class Tasks(MediaSurface):
             waits=bool(model.media and model.media.sync),
         )
         task, new = await self.desk.accept(wish, call.exchange.request_id, call.client.headers)
-        if new and wish.waits:
-            await self.wait(call, task)
+        if wish.waits:
+            await self.ended(call, task, new)
         task = await self.owned(task.id, key)
         headers = [*call.client.headers, (b"location", f"{PATH}/{task.id}".encode())]
         if not new:
             headers.append((b"idempotent-replayed", b"true"))
         await answer(call.send, 202, msgspec.json.encode(self.words(task)), headers)
-
-    async def wait(self, call: Call, task: Task) -> None:
-        """Until the task is at its end here, or nobody waits any longer for it."""
-        seconds = self.artifact.plan.server.tasks.wait_ms / 1000
-        call.exchange.enter(Phase.FIRST_BYTE, seconds + 5)
-        await self.runtime.engine.ended(task.id, seconds)
 
     async def _read(self, call: Call, id_: str, key: Key) -> None:
         task = await self.owned(id_, key)

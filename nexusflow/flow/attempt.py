@@ -4,6 +4,7 @@ import logging
 import time
 from typing import Protocol
 
+import msgspec
 from msgspec import Raw
 
 from nexusflow.flow.exchange import Exchange, Phase
@@ -48,7 +49,8 @@ async def send(lane: ServedLane, target: Target, body: bytes, request_id: str, e
         except UpstreamFault as fault:
             if fault.fault is not Fault.STALE:
                 raise
-            return await lane.transport.send(call)
+            # Others that were idle as long may be closed as well.
+            return await lane.transport.send(msgspec.structs.replace(call, fresh=True))
     except UpstreamFault as fault:
         raise failed(fault, lane, request_id) from fault
 

@@ -109,9 +109,12 @@ class Bill(Struct):
         self.opened = True
         self.sent_by = lane
 
-    def lose(self, failure: Failure) -> None:
-        """The present attempt failed and another one follows: what it may have cost is absorbed, by its class."""
-        if not self.opened:
+    def lose(self, failure: Failure, last: bool) -> None:
+        """The present attempt failed: what it may have cost its provider is absorbed, by its class.
+
+        No loss of ours is the `last` one where customers pay for the input of a call that failed.
+        """
+        if not self.opened or (last and self.lane.billing.on_5xx == "charge_input"):
             return
         entry = absorbed(failure, self._terms(), self._evidence(), self.attempts)
         if entry is not None:

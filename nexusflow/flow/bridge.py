@@ -7,9 +7,9 @@ import msgspec
 
 from nexusflow import tokens
 from nexusflow.ir.capabilities import Destination
-from nexusflow.ir.chat import ChatCall, Opaque, Text, ToolCall
+from nexusflow.ir.chat import ChatCall, Opaque, Refusal, Text, Thinking, ToolCall
 from nexusflow.ir.errors import Kind, Problem, RequestRefused
-from nexusflow.ir.events import Done, Event, Failed, Finished, PartEnded, PartStarted, UsageSeen
+from nexusflow.ir.events import Done, Event, Failed, Finished, PartDelta, PartEnded, PartStarted, UsageSeen
 from nexusflow.ir.loss import Losses
 from nexusflow.ir.reply import Asked, ChatReply
 from nexusflow.ir.usage import Usage
@@ -102,11 +102,13 @@ class BridgeStream:
                 break
             if kind is UsageSeen:
                 self._usage = event.usage  # type: ignore[union-attr]
+            elif kind is PartDelta or kind is Finished:
+                self.meaningful = True
             elif kind is PartStarted or kind is PartEnded:
-                self.meaningful = True
+                # A text that has begun is still empty: until its first words the provider may fail unseen (U-17).
+                if isinstance(event, PartStarted) and not isinstance(event.part, Text | Thinking | Refusal):
+                    self.meaningful = True
                 self._note_signature(event)
-            elif kind is Finished:
-                self.meaningful = True
             elif kind is Done:
                 if self._usage is None:
                     self._usage = estimate(self._bridge.asked.call, self._characters)

@@ -37,12 +37,13 @@ async def serve(
     fleet: Fleet,
     attempt: Callable[[Way], Awaitable[None]],
     turn: Callable[[Way, int], None],
-    lost: Callable[[Failure], None],
+    lost: Callable[[Failure, bool], None],
 ) -> None:
     """Call `attempt` for one way after the other until one answers, and `turn` before each; numbers count from 1.
 
-    `lost` is told of an attempt before the next one begins. Nothing is tried again once the client has content (R-22;
-    a sign of life is none, R-21), when the fault is the caller's, or when the call's whole time is over (R-26).
+    `lost` is told of an attempt before the next one begins, and of a last one that nobody knows the end of (class U).
+    Nothing is tried again once the client has content (R-22; a sign of life is none, R-21), when the fault is the
+    caller's, or when the call's whole time is over (R-26).
     Raises `RequestRefused` as the last attempt did.
     """
     last = len(ways)
@@ -71,5 +72,7 @@ async def serve(
         if not isinstance(refused, LaneFull):
             fleet.failed(lane, failure, refused.problem.retry_after)
         if number == last or failure is Failure.CALLER or client.said or exchange.gone or exchange.overdue:
+            if failure is Failure.UNCERTAIN and not (client.said or exchange.gone):
+                lost(failure, True)
             raise refused
-        lost(failure)
+        lost(failure, False)

@@ -31,7 +31,7 @@ OnLoss = Literal["allow", "warn", "reject"]
 Strategy = Literal["priority", "cost", "latency", "weighted", "sticky"]
 Prefer = Literal["priority", "identity"]
 StreamUsage = Literal["option", "always", "never"]
-Auth = Literal["bearer", "key", "x-api-key", "x-goog-api-key", "api-key", "none"]
+Auth = Literal["bearer", "key", "x-api-key", "x-goog-api-key", "api-key", "kling-jwt", "none"]
 
 
 class Timeouts(Struct, frozen=True, kw_only=True):
@@ -373,11 +373,13 @@ class WebhooksAt(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class TaskPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How long tasks live: `keep_ms` after their end they and their results are gone; after `deadline_ms` without an
     end nobody waits for it any more. `wait_ms` is how long an image request waits for a provider that takes its time.
+    Without `store_results` what has an address at its provider stays there.
     """
 
     keep_ms: int = 86_400_000
     deadline_ms: int = 86_400_000
     wait_ms: int = 300_000
+    store_results: bool = True
 
 
 class Server(Struct, frozen=True, kw_only=True):

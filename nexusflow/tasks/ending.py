@@ -1,10 +1,14 @@
 """The end of a task: state, money and the message to its owner, all in one transaction or not at all (T-3, I-13)."""
 
+from collections.abc import Callable
+
 import msgspec
 
+from nexusflow.accounts.audit import ALONE
 from nexusflow.ir.plan import Price
 from nexusflow.ir.task import Made
 from nexusflow.ledger import book
+from nexusflow.ledger.records import Closed
 from nexusflow.results.results import Results
 from nexusflow.store import Database
 from nexusflow.tasks import table, webhooks
@@ -33,11 +37,22 @@ def price_of(database: Database, id_: str | None) -> Price | None:
 
 
 def finish(
-    database: Database, *, task: Task, end: End, price: Price | None, results: Results, now_ms: int, kept: Kept
+    database: Database,
+    *,
+    task: Task,
+    end: End,
+    price: Price | None,
+    results: Results | None,
+    now_ms: int,
+    kept: Kept,
+    audit: Callable[[Database, Closed], None] | None = None,
 ) -> None:
-    """Write the end. Raises `Stale` when somebody else has, StoreError; then nothing of it happened."""
-    back = end.state == "failed" and task.handle is not None
-    final = closed(task, price, end.state, end.made, end.code, now_ms)
+    """Write the end; `audit` adds to it who decided so. `results` may be missing where nothing was made.
+
+    Raises `Stale` when somebody else has, StoreError; then nothing of it happened.
+    """
+    back = end.state == "failed" and task.handle is not None and not end.presumed
+    final = closed(task, price, end, now_ms)
     changes = {
         "state": end.state,
         "completed_ms": now_ms,
@@ -56,13 +71,16 @@ def finish(
         if task.webhook_url is not None and kept.webhooks:
             body = msgspec.json.encode(told(after, lambda one: link(one, after, results)))
             webhooks.write(database, task.id, task.owner, task.webhook_url, body, now_ms)
+        if audit is not None:
+            audit(database, final)
 
-    book.post(database, [final], [task.id] if task.held else [], also=also)
+    leases = [task.id] if task.held else []
+    book.post(database, [final], leases, also=also, alone=ALONE if audit is not None else None)
 
 
-def link(stored: Stored, task: Task, results: Results) -> str | None:
+def link(stored: Stored, task: Task, results: Results | None) -> str | None:
     """Where a result can be had: in our storage, or at the provider where it stayed there."""
-    if stored.name is None:
+    if stored.name is None or results is None:
         return stored.url
     return results.url(stored.name, task.expires_ms, task.base_url)
 

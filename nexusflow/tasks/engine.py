@@ -27,6 +27,8 @@ from nexusflow.tasks.table import Stale, Tick
 from nexusflow.upstream.fetch import Fetcher
 from nexusflow.upstream.webhook import deliver
 
+AT_ONCE, BREATH_S = 16, 0.01
+"""How many tasks are claimed at once, and how long after that the next ones."""
 _log = logging.getLogger("nexusflow.tasks")
 
 
@@ -41,6 +43,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     most_each: int = 32
     pause_s: float = 0.25
     keep_ms: int = 86_400_000
+    store_results: bool = True
     back_ms: int = 600_000
     webhook_secret: Secret | None = None
     webhook_hosts: tuple[str, ...] | None = None
@@ -131,13 +134,16 @@ class Engine:
 
     async def _claim(self) -> None:
         while True:
-            room = self._policy.most - len(self._busy)
+            # A few at a time: what is asked at once keeps the loop from everything else meanwhile.
+            room = min(self._policy.most - len(self._busy), AT_ONCE)
             found: list[Task] = []
             if room > 0:
                 found = await self._try(table.claim, self._worker, _now_ms(), self._policy.lease_ms, room) or []
             for task in found:
                 self._begin(task)
-            if len(found) < room or room <= 0:
+            if len(found) == AT_ONCE:
+                await asyncio.sleep(BREATH_S)
+            elif len(found) < room or room <= 0:
                 self._wake.clear()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), self._policy.pause_s)
@@ -177,7 +183,7 @@ class Engine:
             reach("task-submitting")
             return msgspec.structs.replace(latest[0], brief=task.brief)
 
-        tools = Tools(self._results, self._fetcher, record)
+        tools = Tools(self._results, self._fetcher, record, self._policy.store_results)
         if task.state in FINAL:
             await self._look_back(task)
             return

@@ -12,6 +12,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """Which tasks: None does not matter. `after` is the id of the last one of the page before; times are exclusive."""
 
     owner: str | None = None
+    key_id: str | None = None
     states: Sequence[str] | None = None
     model: str | None = None
     type: str | None = None
@@ -24,13 +25,13 @@ class Wanted(Struct, frozen=True, kw_only=True):
 def page(database: Database, wanted: Wanted) -> list[Task]:
     """The tasks, the newest first. Raises StoreError."""
     params: list[Value] = [database.now_ms()]
-    where = ["expires_ms > $1"]
+    where = ["(expires_ms > $1 OR state = 'unknown')"]
 
     def add(text: str, *values: Value) -> None:
         where.append(text.format(*(f"${len(params) + at}" for at in range(1, len(values) + 1))))
         params.extend(values)
 
-    for name in ("owner", "model", "type"):
+    for name in ("owner", "key_id", "model", "type"):
         value = getattr(wanted, name)
         if value is not None:
             add(f"{name} = {{}}", value)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from nexusflow.ir.task import Brief, Failed, Made, Progress, Running
+from nexusflow.protocols.makers.maker import BASE
 from nexusflow.results.results import Results
 from nexusflow.tasks.keeping import NotKept, elsewhere, keep
 from nexusflow.tasks.lanes import MediaLane
@@ -30,6 +31,8 @@ class Tools:
     results: Results
     fetcher: Fetcher
     record: Record
+    store: bool
+    """Whether results are copied, or left at the provider where they have an address there."""
 
 
 async def look(task: Task, lanes: Sequence[MediaLane], tools: Tools, now_ms: int) -> Outcome:
@@ -77,6 +80,8 @@ async def _follow(task: Task, found: Progress | Outcome, lane: MediaLane, tools:
 async def _kept(task: Task, made: Made, lane: MediaLane, tools: Tools) -> Outcome:
     if not made.outputs:
         return End(state="failed", error="The provider made nothing.", code="upstream_error")
+    if not tools.store and all(one.url is not None and not one.url.startswith(BASE) for one in made.outputs):
+        return End(state="succeeded", made=made, output=elsewhere(made))
     try:
         output: tuple[Stored, ...] = await keep(task, made, lane, tools.results, tools.fetcher)
     except NotKept:

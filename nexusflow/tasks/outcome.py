@@ -17,13 +17,17 @@ class GoOn(Struct, frozen=True):
 
 
 class End(Struct, frozen=True, kw_only=True):
-    """It is over in `state`: charged for `made`, or for nothing on the provider's verdict."""
+    """It is over in `state`: charged for `made`, or for nothing on the provider's verdict.
+
+    `presumed`: charged as though all that was asked for had been made, which only an operator decides.
+    """
 
     state: State
     made: Made | None = None
     output: tuple[Stored, ...] | None = None
     error: str | None = None
     code: str | None = None
+    presumed: bool = False
 
 
 class Unknown(Struct, frozen=True):

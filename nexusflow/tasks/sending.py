@@ -2,6 +2,8 @@
 
 import asyncio
 
+import msgspec
+
 from nexusflow.flow.attempt import retry_after
 from nexusflow.ir.errors import Kind, Problem
 from nexusflow.protocols.makers.maker import Answer, Request
@@ -50,7 +52,8 @@ async def _ask(lane: MediaLane, call: Outgoing) -> Answer:
     except UpstreamFault as fault:
         if fault.fault is not Fault.STALE or not call.target.head.startswith(b"GET "):
             raise
-        reply = await lane.transport.send(call)  # a question can be asked twice (U-27)
+        # A question can be asked twice (U-27).
+        reply = await lane.transport.send(msgspec.structs.replace(call, fresh=True))
     complete = False
     try:
         body = await reply.read(MAX_BYTES)

@@ -2,30 +2,32 @@
 
 from nexusflow.flow.settlement import Evidence, Outcome, Settlement, Terms, settle
 from nexusflow.ir.plan import Billing, Price
-from nexusflow.ir.task import Made, State
+from nexusflow.ir.task import Made
 from nexusflow.ir.usage import Usage
 from nexusflow.ledger import records
 from nexusflow.ledger.records import CallLine, Closed, Entry
 from nexusflow.pricing import cost_of
-from nexusflow.tasks.costs import used
+from nexusflow.tasks.costs import all_of, used
 from nexusflow.tasks.model import Task
+from nexusflow.tasks.outcome import End
 
 BELIEVABLE = 10**9
 _STATUS: dict[str, int] = {"succeeded": 200, "cancelled": 499, "expired": 504, "failed": 502}
 
 
-def closed(task: Task, price: Price | None, state: State, made: Made | None, code: str | None, now_ms: int) -> Closed:
-    """The end of `task` in `state`; `made` is what it is charged for. The price is the one it was accepted at."""
-    done = _settled(task, price, made)
+def closed(task: Task, price: Price | None, end: End, now_ms: int) -> Closed:
+    """The `end` of `task`. The price is the one it was accepted at."""
+    charged = all_of(task.brief) if end.presumed else used(task.brief, end.made) if end.made is not None else None
+    done = _settled(task, price, charged)
     usage = done.usage
     line = CallLine(
         protocol=task.face,
         model=task.model,
         answered_by=task.upstream_model,
         provider=task.provider,
-        status=_STATUS[state],
-        outcome=(Outcome.DONE if made is not None else Outcome.FAILED).value,
-        error=code,
+        status=_STATUS[end.state],
+        outcome=(Outcome.DONE if charged is not None else Outcome.FAILED).value,
+        error=end.code,
         input=usage.total_input,
         output=usage.total_output,
         source=usage.source,
@@ -58,7 +60,7 @@ def late(task: Task, price: Price, made: Made) -> tuple[Closed, Entry] | None:
     return _closed(task, (entry,), None), entry
 
 
-def _settled(task: Task, price: Price | None, made: Made | None) -> Settlement:
+def _settled(task: Task, price: Price | None, charged: Usage | None) -> Settlement:
     terms = Terms(
         request=task.id,
         org=task.org,
@@ -70,9 +72,8 @@ def _settled(task: Task, price: Price | None, made: Made | None) -> Settlement:
         billing=Billing(),
         now_ms=task.created_ms,
     )
-    usage = used(task.brief, made) if made is not None else Usage()
-    evidence = Evidence(usage, 0, lambda: 0, BELIEVABLE, BELIEVABLE)
-    return settle(Outcome.DONE if made is not None else Outcome.FAILED, terms, evidence)
+    evidence = Evidence(charged or Usage(), 0, lambda: 0, BELIEVABLE, BELIEVABLE)
+    return settle(Outcome.DONE if charged is not None else Outcome.FAILED, terms, evidence)
 
 
 def _closed(task: Task, entries: tuple[Entry, ...], line: CallLine | None) -> Closed:

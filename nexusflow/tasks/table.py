@@ -92,9 +92,13 @@ def ask_to_cancel(database: Database, id_: str, now_ms: int) -> bool:
 
 
 def find(database: Database, id_: str, owner: str | None = None) -> Task | None:
-    """One task, of `owner` if that is given; whose time is over has none. Raises StoreError."""
+    """One task, of `owner` if that is given. One whose time is over is none, unless nobody knows what became of it.
+
+    Raises StoreError.
+    """
     rows = database.execute(
-        f"SELECT {_ALL} FROM task WHERE id = $1 AND owner = coalesce($2, owner) AND expires_ms > $3",  # noqa: S608
+        f"SELECT {_ALL} FROM task WHERE id = $1 AND owner = coalesce($2, owner)"  # noqa: S608
+        " AND (expires_ms > $3 OR state = 'unknown')",
         (id_, owner, database.now_ms()),
     )
     return read(rows[0]) if rows else None

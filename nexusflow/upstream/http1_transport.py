@@ -33,7 +33,7 @@ class Http1Transport:
         await self._take_turn()
         connection: Connection | None = None
         try:
-            connection = self._reuse() or await self._connect(call)
+            connection = (None if call.fresh else self._reuse()) or await self._connect(call)
             head = b"%b%bcontent-length: %d\r\n\r\n" % (call.target.head, call.extra, len(call.body))
             await connection.request(head, call.body)
         except BaseException:

@@ -46,13 +46,15 @@ class Target(Struct, frozen=True):
 class Outgoing(Struct, frozen=True):
     """One request. `connect_seconds` covers DNS, TCP and TLS together.
 
-    `extra` is whole header lines of this call alone, from values that are known to hold no line break.
+    `extra` is whole header lines of this call alone, from values that are known to hold no line break. `fresh`: not
+    over a connection that was used before.
     """
 
     target: Target
     body: bytes
     connect_seconds: float
     extra: bytes = b""
+    fresh: bool = False
 
 
 def target(url: str, headers: Mapping[str, str], method: str = "POST") -> Target:

@@ -1,6 +1,7 @@
 """`python -m tests.chaos --kills 200 --database both --seed 1`: kill workers, audit the books, print a table.
 
-`--outage 60` and `--commits 100` try PostgreSQL instead: it goes away under load, or loses COMMITs.
+`--outage 60` and `--commits 100` try PostgreSQL instead: it goes away under load, or loses COMMITs. `--tasks 200` makes
+images and videos while workers are killed and frozen past their leases.
 """
 
 import argparse
@@ -15,10 +16,13 @@ from pathlib import Path
 from tests.chaos.books import postgres_books, sqlite_books
 from tests.chaos.loop import POINTS, RANDOM, play
 from tests.chaos.outage import KINDS, play_commits, play_outage
+from tests.chaos.tasks import Plan, play_tasks
 from tests.support.postgres import running_postgres
 
 AROUND_S = 15.0
 """Load before an outage and after it."""
+LEASE_MS, FROZEN_S = 5_000, 8.0
+"""Of the claims on tasks, and for how long a frozen worker stands still."""
 
 
 def main() -> int:
@@ -29,20 +33,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--outage", type=float, nargs="?", const=60.0, metavar="SECONDS")
     parser.add_argument("--commits", type=int, metavar="N")
+    parser.add_argument("--tasks", type=int, metavar="N")
     asked = parser.parse_args()
     bad = 0
     if asked.outage is not None:
         bad += _outages(asked.outage)
     if asked.commits is not None:
         bad += _commits(asked.commits)
-    if asked.outage is None and asked.commits is None:
+    if asked.tasks is not None:
+        bad += _tasks(asked.tasks, asked.database, asked.seed)
+    if asked.outage is None and asked.commits is None and asked.tasks is None:
         bad += _kills(asked.kills, asked.database, asked.seed)
     return 1 if bad else 0
 
 
 def _kills(kills: int, database: str, seed: int) -> int:
-    kinds = ("sqlite", "postgres") if database == "both" else (database,)
-    rounds = [(kind, point) for point in (RANDOM, *POINTS) for kind in kinds]
+    rounds = [(kind, point) for point in (RANDOM, *POINTS) for kind in _kinds(database)]
     each = -(-kills // len(rounds))
     dice = random.Random(seed)
     _head("books", "killed at", "kills", "acknowledged", "broken off", "settled", "verdict")
@@ -56,6 +62,34 @@ def _kills(kills: int, database: str, seed: int) -> int:
             bad += bool(done.wrong)
             _row(kind, point, done.kills, done.acknowledged, done.broken, done.settled, _verdict(done.wrong))
     return bad
+
+
+def _tasks(tasks: int, database: str, seed: int) -> int:
+    _head("books", "tasks", "kills", "freezes", "states", "submits", "charged", "held", "minutes", "verdict")
+    bad = 0
+    with running_postgres() as server:
+        for kind in _kinds(database):
+            plan = Plan(
+                tasks=tasks,
+                kills=max(tasks // 10, 1),
+                freezes=max(tasks // 50, 1),
+                lease_ms=LEASE_MS,
+                frozen_s=FROZEN_S,
+            )
+            with tempfile.TemporaryDirectory() as folder:
+                root = Path(folder)
+                books = sqlite_books(root) if kind == "sqlite" else postgres_books(server)
+                done = play_tasks(books, root, plan, random.Random(seed))
+            bad += bool(done.wrong)
+            states = ", ".join(f"{count} {state}" for state, count in sorted(done.states.items()))
+            money = (f"{Decimal(amount) / 10**9:f}" for amount in (done.charged, done.held))
+            _row(kind, done.rows, done.kills, done.freezes, states, done.submits, *money, f"{done.seconds / 60:.1f}",
+                 _verdict(done.wrong))  # fmt: skip
+    return bad
+
+
+def _kinds(database: str) -> tuple[str, ...]:
+    return ("sqlite", "postgres") if database == "both" else (database,)
 
 
 def _outages(seconds: float) -> int:

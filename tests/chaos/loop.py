@@ -64,7 +64,7 @@ def play(books: Books, root: Path, point: str, kills: int, dice: random.Random) 
             with running_gateway(text, root, environ=environ, workers=WORKERS) as gateway:
                 with Load(gateway.url, gateway.key) as load:
                     died += _kill(gateway, kills - died, dice, by_hand=point == RANDOM)
-                died += _kill_all(gateway)
+                died += kill_all(gateway)
             acknowledged |= load.acknowledged
             broken += load.broken
         again = {name: value for name, value in environ.items() if name != VARIABLE}
@@ -74,14 +74,16 @@ def play(books: Books, root: Path, point: str, kills: int, dice: random.Random) 
     return Round(books.name, point, died, len(acknowledged), broken, len(settled), tuple(wrong))
 
 
-def _workers(gateway: Gateway) -> list[psutil.Process]:
+def workers_of(gateway: Gateway) -> list[psutil.Process]:
+    """Its workers, those included that have died a moment ago."""
     try:
         return psutil.Process(gateway.process.pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
 
 
-def _lives(worker: psutil.Process) -> bool:
+def lives(worker: psutil.Process) -> bool:
+    """Whether a worker has not died."""
     try:
         return bool(worker.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -94,7 +96,7 @@ def _kill(gateway: Gateway, kills: int, dice: random.Random, *, by_hand: bool) -
     died = 0
     deadline = time.monotonic() + PATIENCE_S
     while died < kills and gateway.process.poll() is None and time.monotonic() < deadline:
-        now = {one.pid for one in _workers(gateway) if _lives(one)}
+        now = {one.pid for one in workers_of(gateway) if lives(one)}
         died += len(alive - now)
         alive = now
         if by_hand and len(alive) >= WORKERS:
@@ -106,9 +108,9 @@ def _kill(gateway: Gateway, kills: int, dice: random.Random, *, by_hand: bool) -
     return died
 
 
-def _kill_all(gateway: Gateway) -> int:
+def kill_all(gateway: Gateway) -> int:
     """The whole gateway at once, as by a power failure; returns how many workers died of it."""
-    workers = _workers(gateway)
+    workers = workers_of(gateway)
     gateway.process.kill()
     for child in workers:
         with suppress(psutil.NoSuchProcess):

@@ -74,7 +74,17 @@ def charge(price: Mapping[str, Any], usage: Mapping[str, Any], at_ms: int) -> tu
     owed = Decimal(rates.get("per_request", 0))
     for name, (rate, per) in TARIFF.items():
         owed += Decimal(usage.get(name) or 0) * Decimal(rates.get(rate, 0)) / per
+    owed += _film(price, usage)
     return _whole(owed * (1 + Decimal(price.get("markup", 0)) / 10_000)), _whole(owed)
+
+
+def _film(price: Mapping[str, Any], usage: Mapping[str, Any]) -> Decimal:
+    """What the seconds of a video cost, by its resolution and sound."""
+    resolution, _, sound = (usage.get("media") or "").partition("+")
+    for rate in price.get("video", ()):
+        if rate["resolution"] == resolution and rate.get("audio") in (None, bool(sound)):
+            return Decimal(usage.get("n_video_seconds") or 0) * Decimal(rate["per_second"])
+    return Decimal(0)
 
 
 def bills(calls: Iterable[Acknowledged]) -> dict[str, int]:

@@ -43,20 +43,22 @@ def post(
     closed: Sequence[Closed],
     close_leases: Sequence[str] = (),
     also: Callable[[Database], None] | None = None,
+    alone: str | None = None,
 ) -> Posted:
     """Write, in one transaction, what was not written before, and give back `close_leases`.
 
     Done again it changes nothing: a call is known by its id, whatever else is said of it. A charge beyond its lease
     takes what the wallet has above its floor; the rest becomes an `overrun`, which nobody but us pays (B-09). `also`
-    comes first in the same transaction, before any lock is taken; what it raises undoes everything. Raises
-    ValueError for an amount that no call can have, StoreError.
+    comes first in the same transaction, before any lock is taken; what it raises undoes everything. `alone` names a
+    transaction beside which no other of this name runs. Raises ValueError for an amount that no call can have,
+    StoreError.
     """
     for one in closed:
         for entry in one.entries:
             if not 0 <= entry.amount <= LARGEST:
                 raise ValueError(f"the {entry.kind} of request {one.id} is {entry.amount}")
     calls = {one.id: one for one in closed if one.entries}
-    with database.transaction():
+    with database.transaction(alone):
         if also is not None:
             also(database)
         fold, wallets = _lock(database, calls.values(), close_leases)

@@ -6,17 +6,18 @@ from msgspec import Raw
 from nexusflow.ir.errors import Kind, RequestRefused, refuse
 from nexusflow.ir.usage import Usage
 from nexusflow.protocols.gemini import errors
-from nexusflow.protocols.gemini.identity_stream import FramePeek, used
+from nexusflow.protocols.gemini.identity_stream import FirstFramePeek, FramePeek, used
 from nexusflow.wire import jsonedit
 
 _peek = msgspec.json.Decoder(FramePeek).decode
+_peek_content = msgspec.json.Decoder(FirstFramePeek).decode
 
 
 def relabel(body: bytes, public_model: Raw) -> bytes:
     """The answer under the model's public name (L15, U-35).
 
-    Raises `RequestRefused` for an answer that is none: malformed (U-11), an error in a 200 (U-16), or with neither a
-    candidate nor the reason why the prompt was blocked (U-34).
+    Raises `RequestRefused` for an answer that is none: malformed (U-11), an error in a 200 (U-16), or with neither
+    content, nor an end, nor the reason why the prompt was blocked (U-34).
     """
     try:
         fields = jsonedit.split(body)
@@ -26,10 +27,10 @@ def relabel(body: bytes, public_model: Raw) -> bytes:
     if error is not None and bytes(error) != b"null":
         raise RequestRefused(errors.read_in_band(bytes(error)))
     try:
-        peek = _peek(body)
+        hollow = _peek_content(body).hollow
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise refuse(Kind.UPSTREAM, "The provider's answer is not a Gemini answer.") from None
-    if not peek.candidates and not peek.blocked:
+    if hollow:
         raise refuse(Kind.UPSTREAM, "The provider's answer is empty.")
     if "modelVersion" not in fields or bytes(fields["modelVersion"]) == bytes(public_model):
         return body

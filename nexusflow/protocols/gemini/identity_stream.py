@@ -85,13 +85,21 @@ class FramePeek(Struct, frozen=True):
         return Searches(queries, any(chunk.maps is not None for one in found for chunk in one.groundingChunks or ()))
 
 
-class _FirstFramePeek(FramePeek, frozen=True):
+class FirstFramePeek(FramePeek, frozen=True):
+    """The same, and whether there is content in it."""
+
     candidates: list[_FirstPeek] | None = None  # type: ignore[assignment]  # narrower, and never written
+
+    @property
+    def hollow(self) -> bool:
+        """Whether nothing is said, nothing ended, and nothing was refused (U-34)."""
+        said = (one.finishReason is not None or (one.content and one.content.parts) for one in self.candidates or ())
+        return not self.blocked and not any(said)
 
 
 _peek = msgspec.json.Decoder(FramePeek).decode
-_peek_first = msgspec.json.Decoder(_FirstFramePeek).decode
-_peek_many = msgspec.json.Decoder(list[_FirstFramePeek]).decode
+_peek_first = msgspec.json.Decoder(FirstFramePeek).decode
+_peek_many = msgspec.json.Decoder(list[FirstFramePeek]).decode
 
 
 def used(answer: bytes | None, searches: Searches | None) -> Usage | None:

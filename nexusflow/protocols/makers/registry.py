@@ -1,7 +1,7 @@
 """Which maker speaks to which provider."""
 
 from nexusflow.ir.task import MediaType
-from nexusflow.protocols.makers import fal, gemini_images, openai_images, openai_videos, replicate, veo
+from nexusflow.protocols.makers import dashscope, fal, gemini_images, openai_images, openai_videos, replicate, veo
 from nexusflow.protocols.makers.maker import Maker
 
 _MAKERS: dict[tuple[str, MediaType], Maker] = {
@@ -11,6 +11,8 @@ _MAKERS: dict[tuple[str, MediaType], Maker] = {
     ("openai/responses", "video"): openai_videos.MAKER,
     ("google/generate-content", "image"): gemini_images.MAKER,
     ("google/generate-content", "video"): veo.MAKER,
+    ("dashscope/tasks", "image"): dashscope.MAKER,
+    ("dashscope/tasks", "video"): dashscope.MAKER,
     ("replicate/predictions", "image"): replicate.MAKER,
     ("replicate/predictions", "video"): replicate.MAKER,
     ("fal/queue", "image"): fal.MAKER,

@@ -147,7 +147,7 @@ def test_a_whole_answer_changes_only_its_name() -> None:
     assert identity_reply.relabel(body, PUBLIC) == (
         b'{"candidates":[{"finishReason":"STOP"}],"modelVersion":"public","x":1.50}'
     )
-    same = b'{ "candidates": [{}], "modelVersion":"public" }'
+    same = b'{ "candidates": [{"finishReason":"STOP"}], "modelVersion":"public" }'
     assert identity_reply.relabel(same, PUBLIC) is same
 
 
@@ -157,6 +157,7 @@ def test_a_whole_answer_changes_only_its_name() -> None:
         (b"<html>", Kind.UPSTREAM),
         (b'{"candidates":3}', Kind.UPSTREAM),
         (b'{"candidates":[]}', Kind.UPSTREAM),
+        (b'{"candidates":[{"content":{"parts":[]}}]}', Kind.UPSTREAM),
         (b'{"error":{"code":400,"message":"bad"}}', Kind.PARAM),
         (b'{"error":{"status":"UNAVAILABLE"}}', Kind.BUSY),
     ],
