@@ -25,6 +25,7 @@ from nexusflow.ir.plan import (
     Server,
     Surface,
     TaskPolicy,
+    Telemetry,
     Timeouts,
     WebhooksAt,
 )
@@ -265,6 +266,11 @@ def _server(document: spec.Spec) -> Server:
         webhooks=WebhooksAt(
             secret=_credential(document.webhooks.secret),
             allow_hosts=_sorted(document.webhooks.allow_hosts),
+        ),
+        telemetry=Telemetry(
+            access_log=document.telemetry.access_log,
+            metrics_host=document.telemetry.metrics_host,
+            metrics_port=document.telemetry.metrics_port,
         ),
         public_url=gateway.public_url.rstrip("/") if gateway.public_url is not None else None,
         drain_ms=_ms(gateway.drain_seconds),

@@ -198,6 +198,7 @@ class Telemetry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     otlp_endpoint: str | None = None
     log_content: bool = False
     metrics_port: int | None = None
+    metrics_host: str = "127.0.0.1"
 
 
 class OutageAllowance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -21,6 +21,9 @@ from nexusflow.runtime import Runtime, open_runtime
 from nexusflow.settings import Settings
 
 POLL_SECONDS = 0.5
+COLLECT_AFTER = 20_000
+"""New objects between two passes of the collector. A call leaves no cycles behind, so that few passes find anything,
+while each walks what hundreds of calls in flight hold."""
 
 _log = logging.getLogger("nexusflow.host")
 
@@ -51,6 +54,7 @@ class Live:
         # Start-up objects live as long as the process: keep the collector from walking them on every pass.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(COLLECT_AFTER)
 
     async def stop(self) -> None:
         """Stop watching and close the runtime."""
@@ -73,6 +77,7 @@ class Live:
         old, self._loaded = self._loaded, loaded
         put()
         self._runtime.swaps.live = loaded.digest
+        self._runtime.meter.reloaded("live")
         forget(old.module.__name__)
         _log.info("artifact %s is live, was %s", loaded.digest[:12], old.digest[:12])
 
@@ -96,6 +101,7 @@ class Live:
                 swaps.wanted, swaps.refused, swaps.reason = swaps.live, None, None
             except ArtifactRefused as refused:
                 swaps.refused, swaps.reason = wanted.name, str(refused)
+                self._runtime.meter.reloaded("refused")
                 _log.error("artifact %s refused, the old one keeps serving: %s", wanted.name, refused)
 
 

@@ -16,7 +16,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, ControllerRouterHandler
 from msgspec import Struct
 
-from nexusflow.admin import admin_routes
+from nexusflow.admin import admin_routes, metrics_routes
 from nexusflow.endpoints.account import account_routes
 from nexusflow.endpoints.health import health_routes
 from nexusflow.endpoints.limits import limit_routes
@@ -90,6 +90,7 @@ async def build_app(loaded: Loaded, runtime: Runtime) -> ASGIApp:
                 *limit_routes(runtime, loaded.module.artifact),
                 *result_routes(runtime),
                 *admin_routes(runtime, loaded.plan.server),
+                *metrics_routes(runtime, loaded.plan.server),
             ],
             openapi_config=None,
             logging_config=None,

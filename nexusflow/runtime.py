@@ -5,9 +5,11 @@ import hashlib
 import logging
 import os
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from nexusflow import __version__
 from nexusflow.accounts.directory import Directory
 from nexusflow.flow.checker import Checker
 from nexusflow.flow.desk import Desk
@@ -39,6 +41,9 @@ from nexusflow.store.thread import StoreThread
 from nexusflow.tasks.accepting import WORKER, TaskDesk
 from nexusflow.tasks.engine import Engine, Policy
 from nexusflow.tasks.lanes import Workshop, open_workshop
+from nexusflow.telemetry import catalogue
+from nexusflow.telemetry.access_log import AccessLog
+from nexusflow.telemetry.meter import Meter, open_board
 from nexusflow.upstream.fetch import Fetcher
 from nexusflow.upstream.pool import Pool
 from nexusflow.upstream.transport import Transport
@@ -46,6 +51,8 @@ from nexusflow.upstream.webhook import signing_key
 from nexusflow.wire.ids import request_id
 
 DRAIN_POLL_SECONDS = 0.1
+SAMPLE_SECONDS = 1.0
+LOG_SECONDS = 0.1
 DAY_MS = 86_400_000
 EXPIRY_SECONDS = 600.0
 JOURNAL_FOLDER = "journal"
@@ -77,6 +84,7 @@ class Runtime:
     results: Results
     results_key: bytes
     engine: Engine
+    meter: Meter
     watchdog: Watchdog = field(default_factory=Watchdog)
     swaps: Swaps = field(default_factory=Swaps)
     signatures: Signatures = field(default_factory=Signatures)
@@ -87,6 +95,7 @@ class Runtime:
     draining: bool = False
     _catalogue: tuple[Artifact, ByName] | None = None
     _call_log_ms: int = 0
+    _build: tuple[str, str] | None = None
     _drains: set[Exchange] = field(default_factory=set)
     _usual: Usual = field(default_factory=Usual)
     _pool: Pool = field(default_factory=Pool)
@@ -144,11 +153,18 @@ class Runtime:
         self.engine.adopt(self.workshop(artifact))
         self.directory.set_config_budgets(plan.budgets)
         self._call_log_ms = plan.server.billing.call_log_days * DAY_MS
+        self._note_build(hashlib.sha256(plan.canonical()).hexdigest())
         prices = {price_id(price): canonical(price).decode() for price in plan.prices}
         try:
             await self.books.run(book.remember_prices, prices)
         except StoreError:
             _log.exception("the prices of the artifact are not on record yet")
+
+    def _note_build(self, plan: str) -> None:
+        if self._build is not None:
+            self.meter.keep(catalogue.BUILD, 0, *self._build)
+        self._build = (__version__, plan[:12])
+        self.meter.keep(catalogue.BUILD, 1, *self._build)
 
     def connect(self, provider: Provider) -> Transport:
         """A pooled transport to `provider`."""
@@ -169,7 +185,10 @@ class Runtime:
             asyncio.create_task(self.keys.watch(self._stop)),
             asyncio.create_task(self.directory.watch(self._stop)),
             asyncio.create_task(self._expire()),
+            asyncio.create_task(self._sample()),
         ]
+        if self.meter.log is not None:
+            self._tasks.append(asyncio.create_task(self._log(self.meter.log)))
         if self.settings.drain_file is not None:
             self._tasks.append(asyncio.create_task(self._drain(self.settings.drain_file)))
 
@@ -184,6 +203,41 @@ class Runtime:
                 await self.books.run(book.forget_calls, now_ms - self._call_log_ms)
             except StoreError:
                 _log.exception("what is out of date could not be removed; trying again")
+
+    async def _sample(self) -> None:
+        """Put what is counted elsewhere on the board, every second."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + SAMPLE_SECONDS
+            await asyncio.sleep(SAMPLE_SECONDS)
+            keep = self.meter.keep
+            keep(catalogue.LOOP_LAG, max(loop.time() - due, 0.0))
+            keep(catalogue.DRAINING, self.draining)
+            keep(catalogue.JOURNAL_BACKLOG, self.ledger.backlog)
+            keep(catalogue.JOURNAL_AGE, self.ledger.oldest_s)
+            keep(catalogue.WORKERS, 1)
+            self._sample_limits()
+            losses: Counter[str] = Counter()
+            for name, count in self.losses.found.items():
+                losses[name.partition(" ")[0]] += count
+            for kind, count in losses.items():
+                keep(catalogue.LOSSES, count, kind)
+
+    def _sample_limits(self) -> None:
+        keep, limiter = self.meter.keep, self.limiter
+        for (name, scope), count in limiter.rejections.items():
+            keep(catalogue.REJECTIONS, count, name, scope)
+        guarded = limiter.counters
+        keep(catalogue.LIMITS_DEGRADED, guarded.degraded)
+        for op in ("reserve", "settle", "renew"):
+            keep(catalogue.LIMIT_ERRORS, getattr(guarded, f"{op}_errors"), op)
+        keep(catalogue.LEASES_EXPIRED, limiter.guard.counters.leases_expired)
+
+    async def _log(self, log: AccessLog) -> None:
+        while True:
+            await asyncio.sleep(LOG_SECONDS)
+            log.flush()
+            self.meter.keep(catalogue.LOG_DROPPED, log.dropped)
 
     async def _drain(self, flag: Path) -> None:
         """Wait for the supervisor's flag; then refuse new calls, and end those that outlast the drain time (R-33)."""
@@ -208,6 +262,7 @@ class Runtime:
         self.responses.close()
         self.books.close()
         await self._pool.close()
+        self.meter.close()
 
 
 def _raised(flag: Path) -> bool:
@@ -231,16 +286,19 @@ def open_runtime(settings: Settings, server: Server) -> Runtime:
     responses = ResponseStore(ResponseTable(database))
     allowed = server.media_fetch
     fetcher = Fetcher(frozenset(allowed.allow_hosts), http=allowed.allow_http)
+    meter = Meter(open_board(settings.metrics), AccessLog() if server.telemetry.access_log else None)
+    policy, worker = task_policy(settings, server), f"worker_{request_id()}"
     return Runtime(
         settings=settings,
         keys=keys,
         responses=responses,
-        ledger=_ledger(settings, server, database),
+        ledger=_ledger(settings, server, database, meter),
         directory=Directory(database),
         books=StoreThread(database.another(), "books"),
         results=results,
         results_key=results_key(pepper),
-        engine=Engine(database.another, results, fetcher, f"worker_{request_id()}", task_policy(settings, server)),
+        engine=Engine(database.another, results, fetcher, worker, policy, meter.closed),
+        meter=meter,
         limiter=Limiter(open_engine(server.counters, settings.root), lambda: server.workers * server.hosts),
         fetcher=fetcher,
         drain_seconds=server.drain_ms / 1000,
@@ -270,10 +328,10 @@ def journal_folder(settings: Settings, server: Server) -> Path:
     return pepper_path(server.database, settings.root).parent / JOURNAL_FOLDER
 
 
-def _ledger(settings: Settings, server: Server, database: Database) -> Ledger:
+def _ledger(settings: Settings, server: Server, database: Database, meter: Meter) -> Ledger:
     policy = server.billing
     chosen = LedgerSettings(outage_amount=policy.outage_amount, outage_ms=policy.outage_ms)
-    return Ledger(database.another, journal_folder(settings, server), chosen)
+    return Ledger(database.another, journal_folder(settings, server), chosen, meter.closed)
 
 
 def _open_store(settings: Settings, server: Server) -> tuple[Database, KeyCache, bytes]:

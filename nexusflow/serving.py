@@ -4,6 +4,8 @@ import os
 import socket
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +13,9 @@ from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes, TaskIm
 from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
 
-from nexusflow.ir.plan import Server
-from nexusflow.settings import DRAIN_FILE
+from nexusflow.ir.plan import Server, Telemetry
+from nexusflow.settings import DRAIN_FILE, METRICS
+from nexusflow.telemetry.exporter import Exporter
 
 if TYPE_CHECKING:
     from nexusflow.host import Host
@@ -29,9 +32,15 @@ class AddressTaken(Exception):
 class DrainingServer(MPServer):
     """Granian stops listening at once but waits for streams without end; we tell the workers to end them in time."""
 
-    def __init__(self, *args: Any, drain_file: Path, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, drain_file: Path, beside: Callable[[], None], **kwargs: Any) -> None:
+        """`beside` is called once, when the workers are there: none of them may inherit what it starts."""
         super().__init__(*args, **kwargs)
         self._drain_file = drain_file
+        self._beside = beside
+
+    def _spawn_workers(self, *args: Any) -> None:
+        super()._spawn_workers(*args)  # type: ignore[no-untyped-call]  # granian: no annotations
+        self._beside()
 
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
         """Heed the first signal only: interrupted by itself, Granian's handler waits for a lock that it holds."""
@@ -46,13 +55,20 @@ class DrainingServer(MPServer):
 
 def run(server: Server, *, host: str, port: int, workers: int) -> int:
     """Serve until told to stop; returns the exit code. Raises `AddressTaken`."""
-    _require_free(host, port)
+    _require_free(host, port, "choose another --port")
+    telemetry = server.telemetry
+    if telemetry.metrics_port is not None:
+        _require_free(telemetry.metrics_host, telemetry.metrics_port, "choose another `telemetry.metrics_port`")
     with tempfile.TemporaryDirectory(prefix="nexusflow-") as folder:
         drain_file = Path(folder) / "drain"
         os.environ[DRAIN_FILE] = str(drain_file)
+        metrics = Path(folder) / "metrics"
+        metrics.mkdir()
+        os.environ[METRICS] = str(metrics)
         granian = DrainingServer(
             "nexusflow.host:app",
             drain_file=drain_file,
+            beside=partial(_export, metrics, telemetry),
             address=host,
             port=port,
             interface=Interfaces.ASGI,
@@ -72,7 +88,12 @@ def run(server: Server, *, host: str, port: int, workers: int) -> int:
     return 0
 
 
-def _require_free(host: str, port: int) -> None:
+def _export(folder: Path, telemetry: Telemetry) -> None:
+    if telemetry.metrics_port is not None:
+        Exporter(folder, telemetry.metrics_host, telemetry.metrics_port).start()
+
+
+def _require_free(host: str, port: int, remedy: str) -> None:
     """Granian shares its port with whoever asks alike: a second gateway would silently take half the calls."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
@@ -81,7 +102,7 @@ def _require_free(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
-            raise AddressTaken(f"cannot listen on {host}:{port}: {reason}; choose another --port") from error
+            raise AddressTaken(f"cannot listen on {host}:{port}: {reason}; {remedy}") from error
 
 
 def _load_app() -> "Host":

@@ -99,6 +99,7 @@ class Conversation(Surface):
         self.models: ByName = {}
         self.providers = frozenset(provider.id for provider in artifact.plan.providers)
         self.errors = self.dialect.errors
+        self.protocol = self.dialect.id
 
     def bind(self, runtime: Runtime) -> None:
         """See `Surface.bind`; also opens the connection pools that the models need."""

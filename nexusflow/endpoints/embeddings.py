@@ -58,6 +58,7 @@ class OpenAIEmbeddings(Surface):
     """The embeddings surface of one artifact."""
 
     errors = openai_errors
+    protocol = PROTOCOL
     paths = frozenset((b"/v1/embeddings", b"/embeddings"))
 
     def __init__(self, artifact: Artifact) -> None:

@@ -31,6 +31,7 @@ class MediaSurface(Surface):
     """Base of the surfaces of one artifact that make images or videos. Their errors are in OpenAI's form."""
 
     errors = openai_errors
+    protocol = "nexusflow/tasks"
     desk: TaskDesk
     workshop: Workshop
 

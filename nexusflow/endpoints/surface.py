@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from nexusflow.flow.stream import expired
 from nexusflow.ir.errors import Kind, Problem, RequestRefused
 from nexusflow.protocols.dialect import Errors
 from nexusflow.runtime import Runtime
+from nexusflow.telemetry import catalogue
 
 _log = logging.getLogger("nexusflow.request")
 _INTERNAL = Problem(kind=Kind.INTERNAL, message="An internal error occurred.")
@@ -43,10 +45,15 @@ class Surface(ABC):
 
     runtime: Runtime
     errors: Errors
+    protocol: str = "nexusflow"
+    """What it speaks, as metrics say it."""
 
     def bind(self, runtime: Runtime) -> None:
         """Connect to the process: called once, before the first request."""
         self.runtime = runtime
+        board = runtime.meter.board
+        self._in_flight = board.of(catalogue.IN_FLIGHT, self.protocol)
+        self._overhead = board.of(catalogue.OVERHEAD, self.protocol)
 
     @abstractmethod
     async def serve(self, call: Call) -> None:
@@ -58,10 +65,13 @@ class Surface(ABC):
         call = Call(exchange, scope, receive, send, ClientStream(send, respond.base_headers(exchange.request_id)))
         exchanges = self.runtime.watchdog.exchanges
         exchanges.add(exchange)
+        self._in_flight.add(1)
         try:
             await self._guarded(call)
         finally:
+            self._in_flight.add(-1)
             exchanges.discard(exchange)
+            exchange.part()
 
     async def _guarded(self, call: Call) -> None:
         exchange = call.exchange
@@ -69,6 +79,8 @@ class Surface(ABC):
             if self.runtime.draining:
                 raise RequestRefused(expired(Phase.DRAIN))
             await self.serve(call)
+            if exchange.waited and call.bill is not None:
+                self._overhead.observe(time.monotonic() - call.bill.begun - exchange.waited)
             return
         except asyncio.CancelledError:
             if exchange.expired is None and not exchange.gone:
@@ -91,14 +103,18 @@ class Surface(ABC):
             await exchange.absorb_cancel()
         exchange.deadline = float("inf")
         exchange.keep_alive = None
-        if call.bill is not None:
-            await self._close(call, call.bill, problem)
+        await self._close(call, problem)
         if not exchange.gone and exchange.expired is not Phase.WRITE:
             await self._fail(call, problem)
 
-    async def _close(self, call: Call, bill: Bill, problem: Problem) -> None:
+    async def _close(self, call: Call, problem: Problem) -> None:
         """Settle a call that did not go well. Its answer is kept only where it was charged and can be given again."""
-        status = self.errors.status(problem)
+        status, bill = self.errors.status(problem), call.bill
+        if bill is None:
+            if self.runtime.swaps.live is not None:  # before, it is only tried
+                code = problem.code or problem.kind.value
+                self.runtime.meter.refused(call.exchange.request_id, self.protocol, status, code)
+            return
         await bill.fail(problem, status=status, begun=call.client.said)
         if bill.once is None:
             return

@@ -61,6 +61,7 @@ async def fetch(
     """The whole body of the provider's good answer to one unary call. Raises `RequestRefused` for any other."""
     exchange.enter(Phase.FIRST_BYTE, lane.total)
     exchange.dispatch()
+    sent = time.monotonic()
     reply = await send(lane, target, body, exchange.request_id, extra)
     exchange.heard_at = time.monotonic()
     complete = False
@@ -70,6 +71,7 @@ async def fetch(
         answer = await read(reply, lane, MAX_BODY_BYTES, exchange.request_id)
         complete = True
     finally:
+        exchange.waited += time.monotonic() - sent
         reply.close(reusable=complete)
     return answer
 

@@ -38,7 +38,8 @@ class Exchange:
     `used` tells what the attempt consumed as far as it went; it is read from the provider's words only when asked.
     `dispatch` is called before the first byte goes to a provider, `hear` with each piece of its stream, `progress`
     every two seconds while it lasts; `heard_at` is when a provider's answer last began; `outlive` says whether the call
-    goes on when the client leaves. All but `heard_at` belong to whoever keeps the books.
+    goes on when the client leaves. These belong to whoever keeps the books. `waited` counts the seconds in which a
+    whole answer of a provider was waited for.
     """
 
     __slots__ = (
@@ -59,6 +60,7 @@ class Exchange:
         "task",
         "total",
         "used",
+        "waited",
     )
 
     def __init__(self, task: "asyncio.Task[object]") -> None:
@@ -68,7 +70,7 @@ class Exchange:
         self.deadline = self.total = self.quiet_at = float("inf")
         self.expired: Phase | None = None
         self.gone = False
-        self.heard_at = 0.0
+        self.heard_at = self.waited = 0.0
         self.answered = False
         self.keep_alive: Callable[[], Awaitable[None]] | None = None
         self.used: Callable[[], Usage | None] = nothing_used
@@ -137,6 +139,13 @@ class Exchange:
             return
         self.deadline = float("inf")
         self.task.cancel()
+
+    def part(self) -> None:
+        """The call is over: let go of what refers back to it, so that all of it is freed now, without the collector."""
+        self.dispatch = self.used = nothing_used
+        self.hear = _ignore
+        self.outlive = _no
+        self.keep_alive = self.progress = None
 
     async def absorb_cancel(self) -> None:
         """Take back the cancellation that `expire` or `leave` asked for, whether or not it was delivered yet."""

@@ -382,6 +382,16 @@ class TaskPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
     store_results: bool = True
 
 
+class Telemetry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where the page of metrics listens for whoever comes; without a port only administrators see it, on the main one.
+    `access_log`: one line for each request.
+    """
+
+    access_log: bool = True
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+
+
 class Server(Struct, frozen=True, kw_only=True):
     """Process settings. A change of any of them but `request` needs a restart, not a swap."""
 
@@ -399,6 +409,7 @@ class Server(Struct, frozen=True, kw_only=True):
     tasks: TaskPolicy = TaskPolicy()
     results: ResultsAt = ResultsAt()
     webhooks: WebhooksAt = WebhooksAt()
+    telemetry: Telemetry = Telemetry()
     public_url: str | None = None
     """Under which clients reach this gateway, without a slash at its end; None: as each of them names it."""
     drain_ms: int = 30_000

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,7 +44,15 @@ class LedgerSettings(Struct, frozen=True, kw_only=True):
 class Ledger:
     """`start` it on the event loop that uses it. `folder` holds the journals of all workers of this machine."""
 
-    def __init__(self, open_store: Callable[[], Database], folder: Path, settings: LedgerSettings) -> None:
+    def __init__(
+        self,
+        open_store: Callable[[], Database],
+        folder: Path,
+        settings: LedgerSettings,
+        closed: Callable[[Closed], None] = lambda record: None,
+    ) -> None:
+        """`closed` is told of every call that ends here, on the event loop, once."""
+        self._closed = closed
         self._open = open_store
         self._folder = folder
         self._settings = settings
@@ -56,6 +64,7 @@ class Ledger:
 
         A database that is only away is no reason to stay down: it is asked again until it answers.
         """
+        self._loop = asyncio.get_running_loop()
         self._journal = await asyncio.to_thread(Journal.create, self._folder, self._settings.journal)
         self._clerk = Clerk(self._open)
         self._reservations = Reservations(
@@ -68,7 +77,7 @@ class Ledger:
             self.cancel,
         )
         registered = await self._begin()
-        self._poster = Poster(self._open, self._mark, asyncio.get_running_loop())
+        self._poster = Poster(self._open, self._mark, self._loop)
         self._upkeep = Upkeep(
             clerk=self._clerk,
             leases=self._leases,
@@ -148,6 +157,7 @@ class Ledger:
         except JournalFull as error:
             _log.critical("the journal cannot take the end of a call, it is posted without: %s", error)
         self._poster.put(position or 0, record)
+        self._closed(record)
         if hold is not None:
             self._give_back(hold, record.charged)
         reach("after-close-append")
@@ -159,6 +169,7 @@ class Ledger:
     def note(self, record: Closed) -> None:
         """The log line of a call that was refused before it reserved anything; lost when the process dies."""
         self._poster.note(record)
+        self._closed(record)
 
     @property
     def worker(self) -> str:
@@ -222,7 +233,12 @@ class Ledger:
         reach("after-mark")
 
     def _recover(self) -> None:
-        recover_all(self._folder, self._open, self._settings.on_crash)
+        recover_all(self._folder, self._open, self._settings.on_crash, self._found)
+
+    def _found(self, ends: Sequence[Closed]) -> None:
+        """From another thread: how calls ended whose worker died."""
+        for end in ends:
+            self._loop.call_soon_threadsafe(self._closed, end)
 
     def _register(self, database: Database) -> None:
         book.register(database, self._journal.worker, socket.gethostname(), str(self._journal.folder))

@@ -5,7 +5,7 @@ A journal may be recovered twice, or half and then again by another process: all
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -48,8 +48,15 @@ class Recovered(Struct, frozen=True, kw_only=True):
     torn: bool = False
 
 
-def recover_all(folder: Path, open_store: Callable[[], Database], on_crash: OnCrash = "progress") -> list[Recovered]:
-    """Recover every journal in `folder` whose owner is dead. Opens the store only then. Raises StoreError, OSError."""
+def recover_all(
+    folder: Path,
+    open_store: Callable[[], Database],
+    on_crash: OnCrash = "progress",
+    ended: Callable[[Sequence[Closed]], None] = lambda ends: None,
+) -> list[Recovered]:
+    """Recover every journal in `folder` whose owner is dead. Opens the store only then; `ended` is told of the calls
+    that the dead did not close. Raises StoreError, OSError.
+    """
     done: list[Recovered] = []
     database: Database | None = None
     try:
@@ -59,7 +66,7 @@ def recover_all(folder: Path, open_store: Callable[[], Database], on_crash: OnCr
                 continue
             try:
                 database = database or open_store()
-                done.append(_recover(claim, database, on_crash))
+                done.append(_recover(claim, database, on_crash, ended))
             except BaseException:
                 claim.release()
                 raise
@@ -69,7 +76,9 @@ def recover_all(folder: Path, open_store: Callable[[], Database], on_crash: OnCr
     return done
 
 
-def _recover(claim: ownership.Claim, database: Database, on_crash: OnCrash) -> Recovered:
+def _recover(
+    claim: ownership.Claim, database: Database, on_crash: OnCrash, ended: Callable[[Sequence[Closed]], None]
+) -> Recovered:
     """Post, settle, release, remove; in this order, so that a kill between any two leaves the rest to the next one."""
     reach("recovery-begin")
     reader = Reader(claim.folder, posted_through(claim.folder))
@@ -78,6 +87,7 @@ def _recover(claim: ownership.Claim, database: Database, on_crash: OnCrash) -> R
     ends = [_end(opened, progress, on_crash) for opened, progress in left if not _is_resolved(database, opened.id)]
     for start in range(0, len(ends), _BATCH):
         book.post(database, ends[start : start + _BATCH])
+    ended(ends)
     book.mark_unknown(database, claim.worker)
     book.release(database, claim.worker)
     reach("recovery-end")

@@ -82,13 +82,23 @@ class Guard:
 
     async def reserve(self, ask: Ask) -> Granted | Refused:
         """See Engine."""
-        if self._memory is not None:
-            answer: Granted | Refused = self._memory.reserve_now(ask)
-        else:
+        answer = self.reserve_at_once(ask)
+        if answer is None:
             answer = self._alone(ask) if self.degraded else await self._shared(ask) or self._in_doubt(ask)
-        if isinstance(answer, Granted) and answer.ticket.holds_slots:
-            self._held[ask.id] = answer.ticket
+            self._hold(answer)
         return answer
+
+    def reserve_at_once(self, ask: Ask) -> Granted | Refused | None:
+        """As `reserve`, where there is no store to wait for; None where there is one, and nothing was taken."""
+        if self._memory is None:
+            return None
+        answer = self._memory.reserve_now(ask)
+        self._hold(answer)
+        return answer
+
+    def _hold(self, answer: Granted | Refused) -> None:
+        if type(answer) is Granted and answer.ticket.holds_slots:
+            self._held[answer.ticket.ask.id] = answer.ticket
 
     def settle_at_once(self, ticket: Ticket, tokens: int | None) -> bool:
         """As `settle`, where there is no store to wait for; False where there is one, and nothing was done."""

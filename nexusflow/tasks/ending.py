@@ -46,8 +46,9 @@ def finish(
     now_ms: int,
     kept: Kept,
     audit: Callable[[Database, Closed], None] | None = None,
-) -> None:
-    """Write the end; `audit` adds to it who decided so. `results` may be missing where nothing was made.
+) -> Closed:
+    """Write the end, and return what was posted; `audit` adds to it who decided so. `results` may be missing where
+    nothing was made.
 
     Raises `Stale` when somebody else has, StoreError; then nothing of it happened.
     """
@@ -76,6 +77,7 @@ def finish(
 
     leases = [task.id] if task.held else []
     book.post(database, [final], leases, also=also, alone=ALONE if audit is not None else None)
+    return final
 
 
 def link(stored: Stored, task: Task, results: Results | None) -> str | None:

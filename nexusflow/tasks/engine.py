@@ -15,6 +15,7 @@ from nexusflow.ir.plan import Price
 from nexusflow.ir.secret import Secret
 from nexusflow.ir.task import FINAL
 from nexusflow.ledger.failpoints import reach
+from nexusflow.ledger.records import Closed
 from nexusflow.results.results import Results, ResultsError
 from nexusflow.store import Database, StoreError
 from nexusflow.store.thread import StoreThread
@@ -53,8 +54,16 @@ class Engine:
     """One per worker. `worker` is its id; `adopt` tells it what an artifact that goes live can make."""
 
     def __init__(
-        self, open_store: Callable[[], Database], results: Results, fetcher: Fetcher, worker: str, policy: Policy
+        self,
+        open_store: Callable[[], Database],
+        results: Results,
+        fetcher: Fetcher,
+        worker: str,
+        policy: Policy,
+        closed: Callable[[Closed], None] = lambda record: None,
     ) -> None:
+        """`closed` is told of every task that ends here, on the event loop, once."""
+        self._closed = closed
         self._books = StoreThread(open_store(), "tasks")
         self._results = results
         self._fetcher = fetcher
@@ -227,7 +236,7 @@ class Engine:
         finish = partial(
             ending.finish, task=task, end=end, price=price, results=self._results, now_ms=now, kept=self._kept
         )
-        await self._books.run(lambda database: finish(database))
+        self._closed(await self._books.run(lambda database: finish(database)))
         reach("task-ended")
         self._tell(task.id)
 

@@ -117,7 +117,7 @@ def only(text: str) -> tuple[str, str, str]:
         ("version: 1", "version: 1\nstores: {database: {path: x}}", "NF102", "database", "`database` needs `kind`"),
         ("  gpt-5:", "  gpt 5:", "NF108", "gpt 5", None),
         ("/v1\n", "/v1\n    credential: {}\n", "NF109", "credential", None),
-        ("version: 1", "version: 1\ntelemetry: {access_log: true}", "NF190", "telemetry", None),
+        ("version: 1", "version: 1\ntelemetry: {log_content: true}", "NF190", "log_content", None),
     ],
 )
 def test_each_keyword_is_reported_at_its_place_in_plain_words(

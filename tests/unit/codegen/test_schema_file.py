@@ -180,4 +180,4 @@ def test_pending_marks_stand_only_on_fields_nothing_reads() -> None:
         props = SCHEMA["$defs"][name]["properties"]
         assert [field for field in fields if "x-pending" in props[field]] == []
     pending = {name for name, prop in SCHEMA["properties"].items() if "x-pending" in prop}
-    assert pending == {"slos", "alerts", "telemetry"}
+    assert pending == {"slos", "alerts"}

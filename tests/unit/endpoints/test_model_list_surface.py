@@ -12,7 +12,8 @@ from nexusflow.flow.exchange import Watchdog
 from nexusflow.ir.artifact import Artifact
 from nexusflow.ir.plan import CredentialRef, Lane, Model, Plan, Provider, Server
 from nexusflow.keys.model import Key
-from nexusflow.runtime import Runtime
+from nexusflow.runtime import Runtime, Swaps
+from nexusflow.telemetry.meter import Meter, open_board
 
 KEY = b"sk-air-good"
 NAME = "MODEL_LIST_TEST_CREDENTIAL"
@@ -34,6 +35,8 @@ class Stage:
 
     keys: OneKey = field(default_factory=OneKey)
     watchdog: Watchdog = field(default_factory=Watchdog)
+    meter: Meter = field(default_factory=lambda: Meter(open_board(None)))
+    swaps: Swaps = field(default_factory=Swaps)
     draining: bool = False
 
 

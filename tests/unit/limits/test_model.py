@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nexusflow.limits import Ask, Engine, Granted, Limit, Ticket
+from nexusflow.limits.engine import CLOSED_TICKET_MS
 from tests.support.limits import LEASE_MS, Site, limit, memory_site, redis_site, sqlite_site, stop_time
 from tests.support.redis import RedisServer
 from tests.unit.limits.conftest import ENGINES
@@ -42,7 +43,7 @@ class Naive:
         self.used = {one: Fraction(0) for one in LIMITS}
         self.holders: dict[Limit, dict[str, Fraction]] = {one: {} for one in LIMITS}
         self.open: dict[str, tuple[Ask, dict[Limit, Fraction]]] = {}
-        self.closed: set[str] = set()
+        self.closed: dict[str, Fraction] = {}
 
     def wait(self, ms: int) -> None:
         self.now += ms
@@ -69,7 +70,7 @@ class Naive:
         for one in asked.limits:
             self.holders[one].pop(asked.id, None)
         _, drained = self.open.pop(asked.id, (asked, {}))
-        self.closed.add(asked.id)
+        self.closed.setdefault(asked.id, self.now)
         for one, end in drained.items():
             if tokens is None:
                 change = -self.units(one, asked.tokens)
@@ -83,6 +84,10 @@ class Naive:
             for one in asked.limits:
                 if one.slots:
                     self.holders[one][asked.id] = self.now + LEASE_MS
+
+    def forgotten(self, asked: Ask) -> bool:
+        """Whether it ended so long ago that engines need not know it any more."""
+        return self.now - self.closed.get(asked.id, self.now) >= CLOSED_TICKET_MS
 
     def level(self, one: Limit) -> Fraction:
         return Fraction(len(self.holders[one])) if one.slots else self.used[one]
@@ -146,6 +151,8 @@ async def replay(engine: Engine, site: Site, steps: Sequence[Step]) -> None:
         elif ticket is None:
             continue
         elif what == "repeat":
+            if naive.forgotten(ticket.ask):
+                continue
             assert isinstance(await engine.reserve(ticket.ask), Granted)
         elif what == "renew":
             await engine.renew([ticket])

@@ -1,0 +1,160 @@
+"""What becomes of a call, counted and logged from the very record that the ledger posts and the call log shows."""
+
+import os
+import secrets
+import tempfile
+import time
+from pathlib import Path
+
+from msgspec import Struct
+
+from nexusflow.ledger.records import CallLine, Closed
+from nexusflow.telemetry import catalogue
+from nexusflow.telemetry.access_log import AccessLog, Entry
+from nexusflow.telemetry.board import Board, Series
+from nexusflow.telemetry.catalogue import Metric
+
+_TYPES = ("input", "cache_read", "cache_write", "output", "reasoning")
+_MS = 1000
+
+
+class _Way(Struct):
+    """The series of one protocol, model and provider, looked up once."""
+
+    ends: dict[tuple[str, int], Series]
+    tokens: dict[str, tuple[Series, ...]]
+    duration: Series
+    ttft: Series
+    per_token: Series
+
+
+class Meter:
+    """Counts on the board of this worker. Labels are names of models and providers as the plan has them.
+
+    `log` gets a line for each request; None: nobody wants them.
+    """
+
+    def __init__(self, board: Board, log: AccessLog | None = None) -> None:
+        self.board = board
+        self.log = log
+        self._ways: dict[tuple[str, str, str | None], _Way] = {}
+
+    def close(self) -> None:
+        """Nothing is counted any more."""
+        self.board.close()
+        if self.log is not None:
+            self.log.close()
+
+    def closed(self, record: Closed) -> None:
+        """A call that ended, whether it was charged or not; once for each."""
+        if record.call is not None:
+            self._line(record.call)
+            if self.log is not None:
+                self.log.note(_entry(record, record.call))
+        of = self.board.of
+        for entry in record.entries:
+            match entry.kind:
+                case "charge" | "void":
+                    result = entry.basis if entry.kind == "charge" else "void"
+                    of(catalogue.SETTLEMENTS, result).add()
+                    if entry.amount:
+                        of(catalogue.CHARGED, entry.model or "").add(entry.amount)
+                case "cost":
+                    of(catalogue.PROVIDER_COST, entry.provider or "").add(entry.amount)
+                case "absorbed":
+                    of(catalogue.ABSORBED, entry.reason or "error").add(entry.amount)
+
+    def refused(self, request: str, protocol: str, status: int, error: str) -> None:
+        """A request that came to no call."""
+        self.board.of(catalogue.REFUSED, protocol, str(status)).add()
+        if self.log is not None:
+            now_ms = time.time_ns() // 1_000_000
+            self.log.note(
+                Entry(at=now_ms, request=request, protocol=protocol, status=status, outcome="refused", error=error)
+            )
+
+    def reloaded(self, result: str) -> None:
+        """Another artifact was taken up, or refused."""
+        self.board.of(catalogue.SWAPS, result).add()
+
+    def keep(self, metric: Metric, value: float, *labels: str) -> None:
+        """What is counted elsewhere, as it stands now."""
+        self.board.of(metric, *labels).set(value)
+
+    def _line(self, line: CallLine) -> None:
+        way = self._way(line)
+        end = way.ends.get((line.outcome, line.status))
+        if end is None:
+            labels = (line.protocol, line.model, line.outcome, str(line.status))
+            end = way.ends[line.outcome, line.status] = self.board.of(catalogue.REQUESTS, *labels)
+        end.add()
+        way.duration.observe(line.total_ms / _MS)
+        if line.first_ms is not None:
+            way.ttft.observe(line.first_ms / _MS)
+            if line.output > 1:
+                way.per_token.observe((line.total_ms - line.first_ms) / _MS / (line.output - 1))
+        if line.input or line.output:
+            self._tokens(way, line)
+
+    def _tokens(self, way: _Way, line: CallLine) -> None:
+        series = way.tokens.get(line.source)
+        if series is None:
+            of = self.board.of
+            labels = [(line.model, line.provider or "", type_, line.source) for type_ in _TYPES]
+            series = way.tokens[line.source] = tuple([of(catalogue.TOKENS, *one) for one in labels])
+        uncached = line.input - line.cache_read - line.cache_write
+        plain = line.output - line.reasoning
+        counts = (uncached, line.cache_read, line.cache_write, plain, line.reasoning)
+        for one, count in zip(series, counts, strict=True):
+            if count:
+                one.add(count)
+
+    def _way(self, line: CallLine) -> _Way:
+        name = (line.protocol, line.model, line.provider)
+        way = self._ways.get(name)
+        if way is None:
+            of, provider = self.board.of, line.provider or ""
+            way = self._ways[name] = _Way(
+                ends={},
+                tokens={},
+                duration=of(catalogue.DURATION, line.protocol, line.model),
+                ttft=of(catalogue.TTFT, line.model, provider),
+                per_token=of(catalogue.TIME_PER_TOKEN, line.model, provider),
+            )
+        return way
+
+
+def _entry(record: Closed, line: CallLine) -> Entry:
+    return Entry(
+        at=record.at_ms,
+        request=record.id,
+        protocol=line.protocol,
+        status=line.status,
+        outcome=line.outcome,
+        error=line.error,
+        org=record.org,
+        team=record.team,
+        key=record.key,
+        model=line.model,
+        provider=line.provider,
+        answered_by=line.answered_by,
+        stream=line.stream,
+        attempts=line.attempts,
+        input=line.input,
+        cache_read=line.cache_read,
+        cache_write=line.cache_write,
+        output=line.output,
+        reasoning=line.reasoning,
+        source=line.source,
+        amount=line.amount,
+        first_ms=line.first_ms,
+        total_ms=line.total_ms,
+    )
+
+
+def open_board(folder: Path | None) -> Board:
+    """The board of this process, in `folder`; without one, where nobody else looks for it. Raises OSError."""
+    if folder is not None:
+        return Board(folder, f"{os.getpid()}-{secrets.token_hex(4)}")
+    with tempfile.TemporaryDirectory(prefix="nexusflow-") as alone:
+        return Board(Path(alone), "alone")  # the files go at once, and what is mapped stays
