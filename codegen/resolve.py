@@ -256,22 +256,13 @@ def _server(document: spec.Spec) -> Server:
         ),
         database=_database(document.stores.database),
         counters=_counters(document.stores.limits),
-        tasks=TaskPolicy(
-            keep_ms=_ms(gateway.tasks.keep_hours * 3600),
-            deadline_ms=_ms(gateway.tasks.deadline_hours * 3600),
-            wait_ms=_ms(gateway.tasks.wait_seconds),
-            store_results=gateway.tasks.store_results,
-        ),
+        tasks=_tasks(gateway.tasks),
         results=_results(document.stores.results),
         webhooks=WebhooksAt(
             secret=_credential(document.webhooks.secret),
             allow_hosts=_sorted(document.webhooks.allow_hosts),
         ),
-        telemetry=Telemetry(
-            access_log=document.telemetry.access_log,
-            metrics_host=document.telemetry.metrics_host,
-            metrics_port=document.telemetry.metrics_port,
-        ),
+        telemetry=_telemetry(document.telemetry),
         public_url=gateway.public_url.rstrip("/") if gateway.public_url is not None else None,
         drain_ms=_ms(gateway.drain_seconds),
         request=RequestBounds(
@@ -284,6 +275,19 @@ def _server(document: spec.Spec) -> Server:
         ),
         billing=accounts.policy(gateway),
     )
+
+
+def _tasks(policy: spec.TaskPolicy) -> TaskPolicy:
+    return TaskPolicy(
+        keep_ms=_ms(policy.keep_hours * 3600),
+        deadline_ms=_ms(policy.deadline_hours * 3600),
+        wait_ms=_ms(policy.wait_seconds),
+        store_results=policy.store_results,
+    )
+
+
+def _telemetry(told: spec.Telemetry) -> Telemetry:
+    return Telemetry(access_log=told.access_log, metrics_host=told.metrics_host, metrics_port=told.metrics_port)
 
 
 def _database(database: spec.Database) -> DatabaseAt:
