@@ -75,14 +75,14 @@ class Once:
 
 def name_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     """What the client calls its request. Raises `RequestRefused` (400) for a name that is none (ID-1)."""
-    for header, value in headers:
-        if header == HEADER:
-            name = value.decode("latin-1")
-            if not idempotency.is_name(name):
-                message = "`Idempotency-Key` must be 1 to 255 printable ASCII characters."
-                raise refuse(Kind.PARAM, message, param="Idempotency-Key")
-            return name
-    return None
+    value = dict(headers).get(HEADER)
+    if value is None:
+        return None
+    name = value.decode("latin-1")
+    if not idempotency.is_name(name):
+        message = "`Idempotency-Key` must be 1 to 255 printable ASCII characters."
+        raise refuse(Kind.PARAM, message, param="Idempotency-Key")
+    return name
 
 
 def fingerprint(route: str, body: bytes) -> bytes:

@@ -4,6 +4,8 @@ Source: protocols 4.1. Integers of at least zero. A class that the provider did 
 counts as zero in sums: absent is not zero, and a provider's silence must not look like a report.
 """
 
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Literal
 
 import msgspec
@@ -56,41 +58,40 @@ class Usage(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def cache_read(self) -> int:
         """All input tokens read from a cache."""
-        return (
-            (self.cache_read_text or 0)
-            + (self.cache_read_audio or 0)
-            + (self.cache_read_image or 0)
-            + (self.cache_read_video or 0)
-        )
+        return sum(filter(None, _cache_read(self)))
 
     @property
     def cache_write(self) -> int:
         """All input tokens written to a cache."""
-        return (
-            (self.cache_write_5m or 0)
-            + (self.cache_write_30m or 0)
-            + (self.cache_write_1h or 0)
-            + (self.cache_write_12h or 0)
-        )
+        return sum(filter(None, _cache_write(self)))
 
     @property
     def uncached(self) -> int:
         """Input tokens that no cache had a part in, without those that a provider's own tools fed back."""
-        return (self.input_text or 0) + (self.input_audio or 0) + (self.input_image or 0) + (self.input_video or 0)
+        return sum(filter(None, _uncached(self)))
 
     @property
     def total_input(self) -> int:
         """IN of protocols 4.1."""
-        return self.uncached + self.cache_read + self.cache_write + (self.tool_input or 0)
+        return sum(filter(None, _input(self)))
 
     @property
     def total_output(self) -> int:
         """OUT of protocols 4.1, reasoning included."""
-        return (
-            (self.output_text or 0) + (self.output_reasoning or 0) + (self.output_audio or 0) + (self.output_image or 0)
-        )
+        return sum(filter(None, _output(self)))
 
     @property
     def total(self) -> int:
         """IN and OUT."""
         return self.total_input + self.total_output
+
+
+_Counts = Callable[[Usage], tuple[int | None, ...]]
+_UNCACHED = ("input_text", "input_audio", "input_image", "input_video")
+_READ = ("cache_read_text", "cache_read_audio", "cache_read_image", "cache_read_video")
+_WRITTEN = ("cache_write_5m", "cache_write_30m", "cache_write_1h", "cache_write_12h")
+_uncached: _Counts = attrgetter(*_UNCACHED)
+_cache_read: _Counts = attrgetter(*_READ)
+_cache_write: _Counts = attrgetter(*_WRITTEN)
+_input: _Counts = attrgetter(*_UNCACHED, *_READ, *_WRITTEN, "tool_input")
+_output: _Counts = attrgetter("output_text", "output_reasoning", "output_audio", "output_image")

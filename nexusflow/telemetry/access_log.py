@@ -11,40 +11,30 @@ from queue import SimpleQueue
 import msgspec
 from msgspec import Struct
 
+from nexusflow.ledger.records import CallLine
+
 MOST_BYTES = 4 << 20
 """What may wait to be written."""
 _STDOUT = 1
 
 
-class Entry(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One line. `at` is milliseconds since 1970 at admission, `amount` nano-units, `*_ms` milliseconds.
-
-    `key` is its id. A request that was refused before it came to a call has neither model nor tokens.
-    """
+class Head(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a line begins with. `at` is milliseconds since 1970 at admission; `key` is its id."""
 
     at: int
     request: str
-    protocol: str
-    status: int
-    outcome: str
-    error: str | None = None
     org: str | None = None
     team: str | None = None
     key: str | None = None
-    model: str | None = None
-    provider: str | None = None
-    answered_by: str | None = None
-    stream: bool = False
-    attempts: int = 0
-    input: int = 0
-    cache_read: int = 0
-    cache_write: int = 0
-    output: int = 0
-    reasoning: int = 0
-    source: str | None = None
-    amount: int = 0
-    first_ms: int | None = None
-    total_ms: int = 0
+
+
+class Refusal(Struct, frozen=True, kw_only=True):
+    """What follows of a request that came to no call. Of others it is the line of the call log, in nano-units."""
+
+    protocol: str
+    status: int
+    outcome: str
+    error: str
 
 
 _encode = msgspec.json.Encoder().encode
@@ -62,9 +52,9 @@ class AccessLog:
         self._waiting = 0
         self._thread: threading.Thread | None = None
 
-    def note(self, entry: Entry) -> None:
+    def note(self, head: Head, rest: CallLine | Refusal) -> None:
         """Take a line, to be handed over by the next `flush`."""
-        self._lines.append(_encode(entry))
+        self._lines.append(b"%b,%b" % (_encode(head)[:-1], _encode(rest)[1:]))
 
     def flush(self) -> None:
         """Hand over what there is."""

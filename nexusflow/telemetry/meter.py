@@ -8,9 +8,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from nexusflow.ledger.records import CallLine, Closed
+from nexusflow.ledger.records import CallLine, Closed, Entry
 from nexusflow.telemetry import catalogue
-from nexusflow.telemetry.access_log import AccessLog, Entry
+from nexusflow.telemetry.access_log import AccessLog, Head, Refusal
 from nexusflow.telemetry.board import Board, Series
 from nexusflow.telemetry.catalogue import Metric
 
@@ -23,9 +23,13 @@ class _Way(Struct):
 
     ends: dict[tuple[str, int], Series]
     tokens: dict[str, tuple[Series, ...]]
+    charged: dict[str, Series]
+    """By what the charge rests on."""
     duration: Series
     ttft: Series
     per_token: Series
+    amount: Series
+    cost: Series
 
 
 class Meter:
@@ -47,31 +51,24 @@ class Meter:
 
     def closed(self, record: Closed) -> None:
         """A call that ended, whether it was charged or not; once for each."""
-        if record.call is not None:
-            self._line(record.call)
-            if self.log is not None:
-                self.log.note(_entry(record, record.call))
-        of = self.board.of
+        line = record.call
+        if line is None:
+            return
+        way = self._way(line)
+        self._line(way, line)
         for entry in record.entries:
-            match entry.kind:
-                case "charge" | "void":
-                    result = entry.basis if entry.kind == "charge" else "void"
-                    of(catalogue.SETTLEMENTS, result).add()
-                    if entry.amount:
-                        of(catalogue.CHARGED, entry.model or "").add(entry.amount)
-                case "cost":
-                    of(catalogue.PROVIDER_COST, entry.provider or "").add(entry.amount)
-                case "absorbed":
-                    of(catalogue.ABSORBED, entry.reason or "error").add(entry.amount)
+            self._settled(way, entry)
+        if self.log is not None:
+            head = Head(at=record.at_ms, request=record.id, org=record.org, team=record.team, key=record.key)
+            self.log.note(head, line)
 
     def refused(self, request: str, protocol: str, status: int, error: str) -> None:
         """A request that came to no call."""
         self.board.of(catalogue.REFUSED, protocol, str(status)).add()
         if self.log is not None:
             now_ms = time.time_ns() // 1_000_000
-            self.log.note(
-                Entry(at=now_ms, request=request, protocol=protocol, status=status, outcome="refused", error=error)
-            )
+            head = Head(at=now_ms, request=request)
+            self.log.note(head, Refusal(protocol=protocol, status=status, outcome="refused", error=error))
 
     def reloaded(self, result: str) -> None:
         """Another artifact was taken up, or refused."""
@@ -81,8 +78,7 @@ class Meter:
         """What is counted elsewhere, as it stands now."""
         self.board.of(metric, *labels).set(value)
 
-    def _line(self, line: CallLine) -> None:
-        way = self._way(line)
+    def _line(self, way: _Way, line: CallLine) -> None:
         end = way.ends.get((line.outcome, line.status))
         if end is None:
             labels = (line.protocol, line.model, line.outcome, str(line.status))
@@ -95,6 +91,20 @@ class Meter:
                 way.per_token.observe((line.total_ms - line.first_ms) / _MS / (line.output - 1))
         if line.input or line.output:
             self._tokens(way, line)
+
+    def _settled(self, way: _Way, entry: Entry) -> None:
+        kind = entry.kind
+        if kind == "cost":
+            way.cost.add(entry.amount)
+        elif kind == "charge" or kind == "void":
+            result = entry.basis if kind == "charge" else kind
+            series = way.charged.get(result)
+            if series is None:
+                series = way.charged[result] = self.board.of(catalogue.SETTLEMENTS, result)
+            series.add()
+            way.amount.add(entry.amount)
+        elif kind == "absorbed":
+            self.board.of(catalogue.ABSORBED, entry.reason or "error").add(entry.amount)
 
     def _tokens(self, way: _Way, line: CallLine) -> None:
         series = way.tokens.get(line.source)
@@ -117,39 +127,14 @@ class Meter:
             way = self._ways[name] = _Way(
                 ends={},
                 tokens={},
+                charged={},
                 duration=of(catalogue.DURATION, line.protocol, line.model),
                 ttft=of(catalogue.TTFT, line.model, provider),
                 per_token=of(catalogue.TIME_PER_TOKEN, line.model, provider),
+                amount=of(catalogue.CHARGED, line.model),
+                cost=of(catalogue.PROVIDER_COST, provider),
             )
         return way
-
-
-def _entry(record: Closed, line: CallLine) -> Entry:
-    return Entry(
-        at=record.at_ms,
-        request=record.id,
-        protocol=line.protocol,
-        status=line.status,
-        outcome=line.outcome,
-        error=line.error,
-        org=record.org,
-        team=record.team,
-        key=record.key,
-        model=line.model,
-        provider=line.provider,
-        answered_by=line.answered_by,
-        stream=line.stream,
-        attempts=line.attempts,
-        input=line.input,
-        cache_read=line.cache_read,
-        cache_write=line.cache_write,
-        output=line.output,
-        reasoning=line.reasoning,
-        source=line.source,
-        amount=line.amount,
-        first_ms=line.first_ms,
-        total_ms=line.total_ms,
-    )
 
 
 def open_board(folder: Path | None) -> Board:

@@ -6,6 +6,7 @@ the first in this order counts, as at the vendors; the others are not looked at.
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -59,19 +60,17 @@ def inspect(headers: Headers, max_headers: int) -> Head:
     Raises `RequestRefused`: too many or too large headers (431, C-15), a repeated Authorization, Host or Content-Type
     (400, C-15).
     """
+    headers = list(headers)
+    total = sum(map(len, chain.from_iterable(headers)))
+    if total > MAX_HEADER_BYTES and any(len(name) + len(value) > MAX_HEADER_BYTES for name, value in headers):
+        raise _too_large(f"one header exceeds {MAX_HEADER_BYTES} bytes")
     seen: dict[bytes, bytes] = {}
-    total = count = 0
     for name, value in headers:
-        count += 1
-        size = len(name) + len(value)
-        total += size
-        if size > MAX_HEADER_BYTES:
-            raise _too_large(f"one header exceeds {MAX_HEADER_BYTES} bytes")
         if name in _WANTED:
             if name in seen and name in _SINGLE:
                 raise refuse(Kind.PARAM, f"the header {name.decode()} is repeated", code="duplicate_header")
             seen[name] = value
-    if count > max_headers:
+    if len(headers) > max_headers:
         raise _too_large(f"more than {max_headers} headers")
     if total > MAX_HEAD_BYTES:
         raise _too_large(f"the headers exceed {MAX_HEAD_BYTES} bytes")

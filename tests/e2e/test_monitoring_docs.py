@@ -5,7 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from nexusflow.telemetry.access_log import Entry
+from nexusflow.ledger.records import CallLine
+from nexusflow.telemetry.access_log import Head
 from nexusflow.telemetry.catalogue import CATALOGUE, PREFIX
 from nexusflow.testing.gateway import running_gateway
 from nexusflow.testing.ports import free_port
@@ -47,7 +48,7 @@ def test_the_commands_of_the_page_work(tmp_path: Path) -> None:
         [grep] = [block for block in re.findall(r"```bash\n(.+?)\n```", PAGE, re.DOTALL) if 'grep \'"status"' in block]
         line = subprocess.run(["bash", "-c", grep], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     [shown] = re.findall(r"```json\n(.+?)\n```", PAGE, re.DOTALL)
-    assert json.loads(line).keys() <= json.loads(shown).keys() <= set(Entry.__struct_fields__)
+    assert json.loads(line).keys() <= json.loads(shown).keys() <= {*Head.__struct_fields__, *CallLine.__struct_fields__}
 
 
 def test_every_metric_has_its_row() -> None:
