@@ -24,7 +24,7 @@ class Lost(Exception):
 
 
 class Refused(Exception):
-    """The provider answered with another status than one of the 200s."""
+    """The provider answered, and not with success."""
 
     def __init__(self, status: int, problem: Problem) -> None:
         super().__init__(problem.message)
@@ -60,8 +60,10 @@ async def _ask(lane: MediaLane, call: Outgoing) -> Answer:
         complete = True
     finally:
         reply.close(reusable=complete)
-    if 200 <= reply.status < 300:
-        return Answer(body=body, status=reply.status, headers=reply.headers)
-    if 300 <= reply.status < 400:
-        raise Refused(reply.status, Problem(kind=Kind.UPSTREAM, message="The provider answered with a redirect."))
-    raise Refused(reply.status, lane.maker.refusal(reply.status, body, retry_after(reply)))
+    answer = Answer(body=body, status=reply.status, headers=reply.headers)
+    status = lane.maker.status(answer) if 200 <= reply.status < 300 else reply.status
+    if 200 <= status < 300:
+        return answer
+    if 300 <= status < 400:
+        raise Refused(status, Problem(kind=Kind.UPSTREAM, message="The provider answered with a redirect."))
+    raise Refused(status, lane.maker.refusal(status, body, retry_after(reply)))

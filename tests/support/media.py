@@ -19,10 +19,14 @@ BASES = {
     "google/generate-content": "",
     "replicate/predictions": "/v1",
     "fal/queue": "",
-    "dashscope/tasks": "",
+    "dashscope/tasks": "/api/v1",
+    "kling/videos": "/v1",
+    "minimax/videos": "/v1",
+    "xai/videos": "/v1",
+    "zhipu/videos": "/api/paas/v4",
 }
 """By protocol of a provider: where the simulator has it."""
-AUTHS = {"google/generate-content": "x-goog-api-key", "fal/queue": "key"}
+AUTHS = {"google/generate-content": "x-goog-api-key", "fal/queue": "key", "kling/videos": "kling-jwt"}
 NO_SIGNS = ("replicate/predictions", "fal/queue")
 """Whose models are `owner/name`, without an `@`."""
 SECRET = "STUDIO_KEY"

@@ -87,7 +87,7 @@ _answer = msgspec.json.Decoder(_Answer)
 _error = msgspec.json.Decoder(_Error)
 
 
-class Kling:
+class Kling(reading.ByStatus):
     """Videos, or images: the two are one interface, but a reference alone does not say which it belongs to."""
 
     id = "kling/videos"
@@ -103,7 +103,7 @@ class Kling:
         fields = _still(brief, to) if brief.type == "image" else _clip(brief, to)
         extra = wishes.extras(brief, _OWN)
         body = wishes.body({"model_name": to.model, **fields}, extra, {"external_task_id": reference})
-        return (Request(path=f"/v1/{_family(brief)}", body=body),)
+        return (Request(path=f"/{_family(brief)}", body=body),)
 
     def submitted(self, brief: Brief, answers: Sequence[Answer]) -> Progress:
         """The task. Raises `ValueError` for what is none."""
@@ -117,7 +117,7 @@ class Kling:
         found = _HANDLE(handle)
         if found is None:
             raise ValueError("no handle of this provider's")
-        return Request(method="GET", path=f"/v1/{found[1]}/{reading.segment(found[2])}")
+        return Request(method="GET", path=f"/{found[1]}/{reading.segment(found[2])}")
 
     def polled(self, brief: Brief, handle: str, answer: Answer) -> Progress:
         """The task. Raises `ValueError` for what is none: an error told now is no verdict about the task."""
@@ -130,7 +130,7 @@ class Kling:
     def look_up(self, reference: str, to: Destination) -> Request | None:
         """The task by our reference."""
         path = _STILLS if self.type == "image" else _TEXT
-        return Request(method="GET", path=f"/v1/{path}/{reading.segment(reference)}")
+        return Request(method="GET", path=f"/{path}/{reading.segment(reference)}")
 
     def looked_up(self, brief: Brief, reference: str, answer: Answer) -> Progress | None:
         """The task. Raises `ValueError` for what is none: it may be known under another path, so that nothing that is

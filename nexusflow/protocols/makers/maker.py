@@ -83,6 +83,10 @@ class Maker(Protocol):
         """What it found; None: the submission never arrived."""
         ...
 
+    def status(self, answer: Answer) -> int:
+        """The HTTP status that an answer would have if its provider told errors by it."""
+        ...
+
     def refusal(self, status: int, body: bytes, retry_after: int | None) -> Problem:
         """What an answer of another status means, fit for a client."""
         ...

@@ -38,7 +38,15 @@ _OUR_WORD = {
 _NAME = re.compile(r"[^\s/.][^\s/]{0,511}").fullmatch
 
 
-class Forgetful:
+class ByStatus:
+    """What makers have in common whose provider tells errors by the HTTP status."""
+
+    def status(self, answer: Answer) -> int:
+        """What it says."""
+        return answer.status
+
+
+class Forgetful(ByStatus):
     """What makers have in common whose provider knows nothing of our reference: a lost submission stays unknown."""
 
     after_loss: AfterLoss = "unknown"

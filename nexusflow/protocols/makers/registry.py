@@ -1,7 +1,19 @@
 """Which maker speaks to which provider."""
 
 from nexusflow.ir.task import MediaType
-from nexusflow.protocols.makers import dashscope, fal, gemini_images, openai_images, openai_videos, replicate, veo
+from nexusflow.protocols.makers import (
+    dashscope,
+    fal,
+    gemini_images,
+    kling,
+    minimax,
+    openai_images,
+    openai_videos,
+    replicate,
+    veo,
+    xai,
+    zhipu,
+)
 from nexusflow.protocols.makers.maker import Maker
 
 _MAKERS: dict[tuple[str, MediaType], Maker] = {
@@ -17,6 +29,11 @@ _MAKERS: dict[tuple[str, MediaType], Maker] = {
     ("replicate/predictions", "video"): replicate.MAKER,
     ("fal/queue", "image"): fal.MAKER,
     ("fal/queue", "video"): fal.MAKER,
+    ("kling/videos", "image"): kling.IMAGES,
+    ("kling/videos", "video"): kling.MAKER,
+    ("minimax/videos", "video"): minimax.MAKER,
+    ("xai/videos", "video"): xai.MAKER,
+    ("zhipu/videos", "video"): zhipu.MAKER,
 }
 
 
