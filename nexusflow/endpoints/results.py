@@ -16,6 +16,7 @@ from nexusflow.results.names import is_name
 from nexusflow.results.results import Results, ResultsError
 from nexusflow.results.signing import verified
 from nexusflow.runtime import Runtime
+from nexusflow.wire import ranges
 
 PATH = "/v1/results"
 _STALL_S = 60.0
@@ -42,24 +43,30 @@ class ResultPages(Surface):
 
 
 async def send_stored(call: Call, results: Results, name: str) -> None:
-    """A file, as it is read. Raises `RequestRefused` when it is not there (any more)."""
+    """A file, or the part of it that is asked for, as it is read. Raises `RequestRefused` when it is not there (any
+    more), or has no such part.
+    """
     try:
         stored = await results.open(name)
     except ResultsError as error:
         raise refuse(Kind.STORE, "The file cannot be read now. Try again later.") from error
     if stored is None:
         raise nowhere()
-    headers = [
-        (b"content-type", stored.mime.encode()),
-        (b"content-length", str(stored.length).encode()),
-        (b"cache-control", b"private, max-age=3600"),
-        (b"x-content-type-options", b"nosniff"),
-        *call.client.headers,
-    ]
-    await call.send({"type": "http.response.start", "status": 200, "headers": headers})
     try:
+        part = ranges.wanted(call.scope["headers"], stored.length)
+        headers = [
+            (b"content-type", stored.mime.encode()),
+            (b"content-length", b"%d" % len(part if part is not None else range(stored.length))),
+            (b"accept-ranges", b"bytes"),
+            (b"cache-control", b"private, max-age=3600"),
+            (b"x-content-type-options", b"nosniff"),
+            *call.client.headers,
+        ]
+        if part is not None:
+            headers.append((b"content-range", b"bytes %d-%d/%d" % (part.start, part.stop - 1, stored.length)))
+        await call.send({"type": "http.response.start", "status": 200 if part is None else 206, "headers": headers})
         if call.scope.get("method") != "HEAD":
-            async for piece in stored.pieces:
+            async for piece in ranges.cut(stored.pieces, part):
                 call.exchange.enter(Phase.WRITE, _STALL_S)
                 await call.send({"type": "http.response.body", "body": piece, "more_body": True})
     finally:
