@@ -106,7 +106,9 @@ async def _ask(task: Task, lane: MediaLane, now_ms: int) -> Progress | Outcome:
         await _cancel(task, lane)
     try:
         answer = await send(lane, lane.maker.poll(task.handle, lane.destination), POLL_S)
-        return lane.maker.polled(task.brief, task.handle, answer)
+        found = lane.maker.polled(task.brief, task.handle, answer)
+        if not (over and isinstance(found, Running)):
+            return found
     except Refused as refused:
         # A poll is ours: only what it says of the request itself is a verdict.
         if refused.status in (400, 422):
@@ -116,7 +118,7 @@ async def _ask(task: Task, lane: MediaLane, now_ms: int) -> Progress | Outcome:
     if not over:
         return GoOn(backoff(task.errors), failed=True)
     last = now_ms >= task.deadline_ms + DAY_MS
-    return Unknown("The provider has not said what became of it.", None if last else SLOWLY_S)
+    return Unknown("The provider has not said in time what became of it.", None if last else SLOWLY_S)
 
 
 async def _cancel(task: Task, lane: MediaLane) -> None:

@@ -3,7 +3,7 @@
 import base64
 import io
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import openai
 import pytest
@@ -14,14 +14,14 @@ from tests.support.media import Stage, image_model, lane, staged, video_model, w
 
 OPENAI, GOOGLE, FAL = "openai/chat-completions", "google/generate-content", "fal/queue"
 PICTURE = base64_bytes(PNG)
-STALLS = {"timeouts": {"first_byte_seconds": 0.5, "idle_seconds": 0.5, "connect_seconds": 0.5, "total_seconds": 0.5}}
+STALLS: dict[str, Any] = {"timeouts": {"first_byte_seconds": 0.5, "idle_seconds": 0.5, "connect_seconds": 0.5, "total_seconds": 0.5}}
 MODELS = {
     "painter": image_model(lane(OPENAI, "image")),
     "google-painter": image_model(lane(GOOGLE, "image")),
     "queue-painter": image_model(lane(FAL, "image", "seconds=0.1"), media={"mode": "async"}),
     "flagged-painter": image_model(lane(FAL, "image", "seconds=0", "fail=policy")),
     "broken-painter": image_model(lane(FAL, "image", "seconds=0", "fail")),
-    "lost-painter": image_model({**lane(OPENAI, "image", "seconds=5"), **STALLS}),
+    "lost-painter": image_model(cast("dict[str, str]", {**lane(OPENAI, "image", "seconds=5"), **STALLS})),
     "filmer": video_model(lane(OPENAI, "video", "seconds=0.1"), media={"duration_seconds": {"allowed": [4, 8]}}),
     "slow-filmer": video_model(lane(OPENAI, "video", "never"), media={"duration_seconds": {"allowed": [4, 8]}}),
     "bad-filmer": video_model(lane(OPENAI, "video", "seconds=0", "fail")),
