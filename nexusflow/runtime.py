@@ -217,11 +217,24 @@ class Runtime:
             keep(catalogue.JOURNAL_AGE, self.ledger.oldest_s)
             keep(catalogue.WORKERS, 1)
             self._sample_limits()
+            self._sample_fleet()
             losses: Counter[str] = Counter()
             for name, count in self.losses.found.items():
                 losses[name.partition(" ")[0]] += count
             for kind, count in losses.items():
                 keep(catalogue.LOSSES, count, kind)
+
+    def _sample_fleet(self) -> None:
+        keep, fleet = self.meter.keep, self.fleet
+        for one, rank in fleet.ranks():
+            name = f"{one.provider}/{one.model}"
+            keep(catalogue.DEPLOYMENT_STATE, rank, name)
+            for result, count in one.results.items():
+                keep(catalogue.ATTEMPTS, count, one.provider, name, result)
+        for (model, reason), count in fleet.turns.items():
+            keep(catalogue.FAILOVERS, count, model, reason)
+        for model, budget in fleet.budgets.items():
+            keep(catalogue.RETRIES_REFUSED, budget.exhausted, model)
 
     def _sample_limits(self) -> None:
         keep, limiter = self.meter.keep, self.limiter

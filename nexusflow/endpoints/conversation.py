@@ -5,7 +5,6 @@ through the canonical chat (`nexusflow.flow.bridge`).
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Sequence
 from functools import partial
@@ -15,9 +14,10 @@ import msgspec
 from msgspec import Raw, Struct
 
 from nexusflow.endpoints.address import find_model, not_offered, require_post
+from nexusflow.endpoints.asking import Asking, routes
 from nexusflow.endpoints.lanes import serve_by_lanes
 from nexusflow.endpoints.surface import Call, Surface
-from nexusflow.flow import apis, attempt, continued, failover, fallback, fit, media, preference, route, stream
+from nexusflow.flow import apis, attempt, continued, failover, fit, media, route, stream
 from nexusflow.flow.admit import admit, client_address
 from nexusflow.flow.body import read_body
 from nexusflow.flow.bridge import Bridge, refuse_losses, used_untranslated
@@ -30,23 +30,19 @@ from nexusflow.flow.health import Fleet
 from nexusflow.flow.heard import Heard
 from nexusflow.flow.once import name_of
 from nexusflow.flow.order import Order
-from nexusflow.flow.preference import Preference
 from nexusflow.flow.served import ByName, Offer, ServedLane, ServedModel
 from nexusflow.flow.settlement import Outcome
 from nexusflow.ir.artifact import Artifact
 from nexusflow.ir.chat import ChatCall, Origin
-from nexusflow.ir.errors import Kind, RequestRefused
 from nexusflow.ir.loss import Losses
 from nexusflow.ir.money import as_text
 from nexusflow.ir.reply import Asked
-from nexusflow.keys.model import Key
 from nexusflow.keys.scopes import Endpoint
 from nexusflow.protocols.common import checks, envelope, hints
 from nexusflow.protocols.dialect import Dialect, Tap
 from nexusflow.protocols.dialects import DIALECTS
 from nexusflow.runtime import Runtime
 from nexusflow.upstream.transport import Reply
-from nexusflow.wire import jsonedit
 from nexusflow.wire.head import inspect
 from nexusflow.wire.jsonedit import Fields
 
@@ -54,18 +50,10 @@ GOOGLE: Origin = "google/generate-content"
 ESTIMATED: Header = (b"x-nexusflow-estimated", b"tokens")
 
 
-class Incoming(Struct):
+class Incoming(Asking):
     """A client's request as received. `streams` is None where the body says it."""
 
-    key: Key
-    body: bytes
-    fields: Fields
-    name: Raw | None
     streams: bool | None = None
-    wish: Preference | None = None
-    """Which providers it wants."""
-    backups: Sequence[str] = ()
-    """Names of the models that may stand in for the one it names."""
     state: object = None
     """What a protocol that keeps state has to know until the answer is there."""
 
@@ -165,26 +153,8 @@ class Conversation(Surface):
     def routes(self, incoming: Incoming) -> list[Routed]:
         """The request to its model, and to those that stand in for it and can take it. Raises `RequestRefused`."""
         served, _ = self.find(incoming.name)
-        named = fallback.take(incoming.fields, self.models)
-        incoming.wish = preference.take(incoming.fields, served.lanes, self.providers)
-        if named is not None or incoming.wish is not None:
-            incoming.body = jsonedit.join(incoming.fields)
-        backups = incoming.backups = fallback.backups(served.model, named)
-        try:
-            routes = [self.routed(incoming, incoming.name)]
-        except RequestRefused as refused:
-            if not backups or refused.problem.kind is not Kind.UNAVAILABLE:
-                raise
-            routes, problem = [], refused
-        for name in backups:
-            # One that does not take this request, or that this key may not call, cannot stand in.
-            with contextlib.suppress(RequestRefused):
-                other = self.routed(incoming, jsonedit.text(name))
-                if incoming.key.scopes.allows_model(other.served.model.id):
-                    routes.append(other)
-        if not routes:
-            raise problem
-        return routes
+        incoming.take(served, self.models, self.providers)
+        return routes(incoming, partial(self.routed, incoming))
 
     def routed(self, incoming: Incoming, name: Raw | None) -> Routed:
         """Check the request against a model and choose its lanes. Raises `RequestRefused`."""
@@ -286,10 +256,10 @@ class Conversation(Surface):
     def untranslated(self, routed: Routed) -> bytes:
         """The body for a lane that speaks the client's protocol. Hints that its model does not take become losses."""
         lane, fields = routed.lane, routed.incoming.fields
+        model, rules = routed.offer.model, self.dialect.identity_request
         hints.leave_out(fields, self.dialect.id, lane.destination.capabilities, routed.losses)
-        return self.dialect.identity_request.prepare(
-            fields, routed.offer.model, lane.model, stream=routed.streams, usage=lane.provider.stream_usage
-        )
+        hints.note_unknown(fields, rules.KNOWN, model, routed.losses)
+        return rules.prepare(fields, model, lane.model, stream=routed.streams, usage=lane.provider.stream_usage)
 
     async def _identity(self, call: Call, routed: Routed) -> None:
         lane, outgoing = routed.lane, self.untranslated(routed)
@@ -392,6 +362,9 @@ async def charge(call: Call, last: bytes, content_type: bytes = b"application/js
         return
     done = await bill.settle(Outcome.DONE, 200)
     call.client.headers.append((b"x-nexusflow-cost", as_text(done.amount).encode()))
+    balance = bill.balance
+    if balance is not None:
+        call.client.headers.append((b"x-nexusflow-balance", as_text(balance).encode()))
     if bill.once is not None:
         if call.exchange.gone:
             await bill.once.forget()

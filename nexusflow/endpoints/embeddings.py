@@ -1,11 +1,13 @@
-"""`POST /v1/embeddings`, and Google's `:embedContent` and `:batchEmbedContents`."""
+"""`POST /v1/embeddings`, and what it has in common with Google's verbs for the same."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from nexusflow.endpoints.address import find_model, not_offered, require_post
+from nexusflow.endpoints.asking import Asking, ToModel, routes
 from nexusflow.endpoints.conversation import announce, charge
 from nexusflow.endpoints.lanes import serve_by_lanes
 from nexusflow.endpoints.surface import Call, Surface
@@ -13,7 +15,6 @@ from nexusflow.flow import attempt, embed, route
 from nexusflow.flow.admit import admit, client_address
 from nexusflow.flow.body import read_body
 from nexusflow.flow.client import answer
-from nexusflow.flow.desk import Desk
 from nexusflow.flow.exchange import Phase
 from nexusflow.flow.failover import Way, ways
 from nexusflow.flow.health import Fleet
@@ -25,29 +26,23 @@ from nexusflow.ir.embeddings import EmbeddingCall, EmbeddingReply
 from nexusflow.ir.loss import Losses
 from nexusflow.ir.usage import Usage
 from nexusflow.keys.model import Key
-from nexusflow.protocols.common import checks
+from nexusflow.protocols.common import checks, hints
 from nexusflow.protocols.common.demand import Demand
-from nexusflow.protocols.gemini_embeddings import identity_reply as google_identity
-from nexusflow.protocols.gemini_embeddings import identity_request as google_request
-from nexusflow.protocols.gemini_embeddings import read_request as google_reader
-from nexusflow.protocols.gemini_embeddings import write_reply as google_writer
 from nexusflow.protocols.openai_chat import errors as openai_errors
 from nexusflow.protocols.openai_embeddings import identity_reply, identity_request, inputs, read_request, write_reply
 from nexusflow.protocols.openai_embeddings.wire import EmbeddingRequest
 from nexusflow.runtime import Runtime
 from nexusflow.tokens.embeddings import estimated_usage
-from nexusflow.wire import jsonedit
-from nexusflow.wire.head import gemini_credential, inspect
-from nexusflow.wire.jsonedit import Fields
+from nexusflow.wire.head import inspect
 
 PROTOCOL = "openai/embeddings"
 GEMINI = "google/generate-content"
 
 
 class Embedding(Struct):
-    """A request that may be sent."""
+    """A request that may be sent: to one model, by one of its lanes."""
 
-    fields: Fields
+    asking: Asking
     wanted: EmbeddingRequest
     served: ServedModel
     offer: Offer
@@ -65,6 +60,7 @@ class OpenAIEmbeddings(Surface):
         self.artifact = artifact
         self.bounds = artifact.plan.server.request
         self.models: ByName = {}
+        self.providers = frozenset(provider.id for provider in artifact.plan.providers)
 
     def bind(self, runtime: Runtime) -> None:
         """See `Surface.bind`."""
@@ -77,16 +73,28 @@ class OpenAIEmbeddings(Surface):
         self.models = models
         self.fleet = fleet
 
-    def routed(self, key: Key, body: bytes) -> Embedding:
-        """Read and check a request, and choose its lanes. Raises `RequestRefused`."""
+    def asking(self, key: Key, body: bytes) -> Asking:
+        """Read a request. Raises `RequestRefused`."""
         fields = checks.parse(body, identity_request.MONEY_FIELDS)
-        served = find_model(self.models, fields.get("model"))
+        asking = Asking(key, body, fields, fields.get("model"))
+        asking.take(self.find(asking.name)[0], self.models, self.providers)
+        return asking
+
+    def routed(self, asking: Asking, name: Raw | None) -> Embedding:
+        """Check a request against a model and choose its lanes. Raises `RequestRefused`."""
+        served, offer = self.find(name)
+        wanted = identity_request.validate(asking.body, offer.decoder, offer.model)
+        checks.check_names(asking.fields, identity_request.KNOWN, offer.model)
+        lanes = route.choose(served, self.fleet, asking.key.id, len(asking.body), asking.wish)
+        return Embedding(asking, wanted, served, offer, lanes)
+
+    def find(self, name: Raw | None) -> tuple[ServedModel, Offer]:
+        """The model by its name. Raises `RequestRefused` for one that does not embed."""
+        served = find_model(self.models, name)
         offer = served.offers.get(PROTOCOL)
         if offer is None:
             raise not_offered(served, PROTOCOL)
-        wanted = identity_request.validate(body, offer.decoder, offer.model)
-        checks.check_names(fields, identity_request.KNOWN, offer.model)
-        return Embedding(fields, wanted, served, offer, route.choose(served, self.fleet, key.id, len(body)))
+        return served, offer
 
     async def serve(self, call: Call) -> None:
         """Embed one input or many."""
@@ -94,81 +102,45 @@ class OpenAIEmbeddings(Surface):
         head = inspect(call.scope["headers"], self.bounds.max_headers)
         key = admit(head.credential, self.runtime.keys)
         self._desk.gate.early(key, PROTOCOL, call.client.headers)
-        body = await read_body(call.exchange, head, call.receive, self.bounds)
-        asked = self.routed(key, body)
-        wanted, served = asked.wanted, asked.served
-        order = order_of(key, served, asked.lanes, PROTOCOL, body, wanted.user, call)
+        asking = self.asking(key, await read_body(call.exchange, head, call.receive, self.bounds))
+        found = routes(asking, partial(self.routed, asking))
+        order = order_of(asking, self.find(asking.name)[0], found, PROTOCOL, found[0].wanted.user, call)
         bill = call.bill = await self._desk.reserve(order, call.exchange, call.client)
 
-        async def attempt_at(way: Way) -> None:
-            lane = way.lane
-            upstream = embed.embedder(lane, served, embed.OPENAI)
-            if upstream.id != embed.OPENAI:
-                said = read_request.read(body, model=served.model.id)
-                await _bridged(call, self.runtime, served, lane, upstream, said, write_reply.write)
-                return
-            outgoing = untranslated(asked, lane)
-            target = lane.at(upstream.path(lane.destination))
-            found = await attempt.fetch(call.exchange, lane, target, upstream.errors, outgoing)
-            call.exchange.used = partial(_used, body, served.model.id, found)
-            shown = identity_reply.relabel(
-                found, served.raw_id, encoding=wanted.encoding_format or "float", count=inputs.count(wanted)
-            )
-            await _answer(call, lane, shown)
+        def attempt_at(way: Way) -> Awaitable[None]:
+            return self._attempt(call, next(one for one in found if one.served is way.served), way.lane)
 
-        await serve_by_lanes(call, bill, order, self.fleet, self._desk.gate, ways(served, asked.lanes), attempt_at)
+        await serve_by_lanes(call, bill, order, self.fleet, self._desk.gate, ways_of(found), attempt_at)
+
+    async def _attempt(self, call: Call, asked: Embedding, lane: ServedLane) -> None:
+        wanted, served, body = asked.wanted, asked.served, asked.asking.body
+        upstream = embed.embedder(lane, served, embed.OPENAI)
+        if upstream.id != embed.OPENAI:
+            said = read_request.read(body, model=served.model.id)
+            await bridged(call, self.runtime, served, lane, upstream, said, write_reply.write)
+            return
+        losses = Losses()
+        hints.note_unknown(asked.asking.fields, identity_request.KNOWN, asked.offer.model, losses)
+        announce(call, self.runtime, served, losses)
+        target = lane.at(upstream.path(lane.destination))
+        found = await attempt.fetch(call.exchange, lane, target, upstream.errors, untranslated(asked, lane))
+        encoding, count = wanted.encoding_format or "float", inputs.count(wanted)
+        shown = identity_reply.relabel(found, served.raw_id, encoding=encoding, count=count)
+        call.exchange.used = partial(_used, body, served.model.id, found)
+        await answer_with(call, lane, shown)
 
 
 def untranslated(asked: Embedding, lane: ServedLane) -> bytes:
     """The body for a lane that speaks the client's protocol. Raises `RequestRefused`."""
-    capabilities = lane.destination.capabilities
-    return identity_request.prepare(asked.wanted, dict(asked.fields), asked.offer.model, lane.model, capabilities)
+    fields, capabilities = dict(asked.asking.fields), lane.destination.capabilities
+    return identity_request.prepare(asked.wanted, fields, asked.offer.model, lane.model, capabilities)
 
 
 def _used(body: bytes, model: str, found: bytes) -> Usage:
     return identity_reply.usage(found) or estimated_usage(read_request.read(body, model=model))
 
 
-async def embed_contents(
-    call: Call, runtime: Runtime, artifact: Artifact, models: ByName, desk: Desk, name: str, *, batch: bool
-) -> None:
-    """Google's two verbs for the model `name`."""
-    server = artifact.plan.server
-    head = inspect(call.scope["headers"], server.request.max_headers)
-    key = admit(gemini_credential(head, call.scope, server), runtime.keys)
-    desk.gate.early(key, GEMINI, call.client.headers)
-    body = await read_body(call.exchange, head, call.receive, server.request)
-    body, fields = google_request.parse(body, batch=batch)
-    served = find_model(models, jsonedit.text(name))
-    if PROTOCOL not in served.offers and not ("embedding" in served.model.output and GEMINI in served.offers):
-        raise not_offered(served, GEMINI)
-    model = served.model
-    wanted = google_request.validate(body, model, server.request, batch=batch)
-    google_request.check_names(fields, model)
-    lanes = route.choose(served, runtime.fleet, key.id, len(body))
-    order = order_of(key, served, lanes, GEMINI, body, None, call)
-    bill = call.bill = await desk.reserve(order, call.exchange, call.client)
-
-    async def attempt_at(way: Way) -> None:
-        lane = way.lane
-        upstream = embed.embedder(lane, served, embed.GOOGLE)
-        if upstream.id != embed.GOOGLE:
-            said = google_reader.read(wanted, fields, model=served.model.id)
-            await _bridged(call, runtime, served, lane, upstream, said, google_writer.write)
-            return
-        to = lane.destination
-        outgoing = google_request.prepare(wanted, dict(fields), model, to.model, to.capabilities)
-        path = upstream.path(to) if batch else upstream.path(to).replace(":batchEmbedContents", ":embedContent")
-        found = await attempt.fetch(call.exchange, lane, lane.at(path), upstream.errors, outgoing)
-        call.exchange.used = lambda: (
-            google_identity.usage(found) or estimated_usage(google_reader.read(wanted, fields, model=model.id))
-        )
-        await _answer(call, lane, google_identity.relabel(found, served.raw_id, count=len(wanted)))
-
-    await serve_by_lanes(call, bill, order, runtime.fleet, desk.gate, ways(served, lanes), attempt_at)
-
-
-async def _bridged(
+async def bridged(
     call: Call,
     runtime: Runtime,
     served: ServedModel,
@@ -177,40 +149,56 @@ async def _bridged(
     said: EmbeddingCall,
     write: Callable[[EmbeddingReply, EmbeddingCall], bytes],
 ) -> None:
+    """One attempt by a provider that speaks the other of the two protocols."""
     losses = Losses()
     bodies = upstream.write(said, lane.destination, losses)
     announce(call, runtime, served, losses)
     reply = await embed.embed(call.exchange, lane, upstream, said, bodies)
     call.exchange.used = lambda: reply.usage
-    await _answer(call, lane, write(reply, said))
+    await answer_with(call, lane, write(reply, said))
+
+
+class Ready(ToModel, Protocol):
+    """A request that may be sent to one model, by one of its lanes."""
+
+    @property
+    def lanes(self) -> Sequence[ServedLane]: ...
+
+
+def ways_of(found: Sequence[Ready]) -> list[Way]:
+    """All ways in the order to try them."""
+    return [way for one in found for way in ways(one.served, one.lanes)]
 
 
 def order_of(
-    key: Key,
-    served: ServedModel,
-    lanes: Sequence[ServedLane],
+    asking: Asking,
+    asked: ServedModel,
+    found: Sequence[Ready],
     protocol: str,
-    body: bytes,
     user: str | None,
     call: Call | None = None,
 ) -> Order:
-    """What a call asks to be served and paid for; without `call`, of one that nobody has made."""
+    """What a call asks to be served and paid for; without `call`, of one that nobody has made.
+
+    `asked` is the model that it names, and `found` how it goes to that and to those that stand in.
+    """
     return Order(
-        key=key,
+        key=asking.key,
         address=client_address(call.scope) if call is not None else None,
-        model=served.model,
-        lanes=lanes,
-        asked=served.model.id,
+        model=found[0].served.model,
+        lanes=[lane for one in found for lane in one.lanes],
+        asked=asked.model.id,
         protocol=protocol,
         endpoint="embeddings",
-        body=body,
+        body=asking.body,
         demand=Demand(0, user=user),
         stream=False,
         name=name_of(call.scope["headers"]) if call is not None else None,
     )
 
 
-async def _answer(call: Call, lane: ServedLane, body: bytes) -> None:
+async def answer_with(call: Call, lane: ServedLane, body: bytes) -> None:
+    """Settle the call, and send its answer."""
     await charge(call, body)
     call.exchange.enter(Phase.WRITE, lane.write_stall)
     await answer(call.send, 200, body, call.client.headers)

@@ -11,7 +11,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from nexusflow.endpoints.address import nowhere, path_of, require_post
 from nexusflow.endpoints.conversation import Conversation, Incoming, Routed
 from nexusflow.endpoints.counting import answer_count
-from nexusflow.endpoints.embeddings import embed_contents
+from nexusflow.endpoints.gemini_embeddings import GeminiEmbeddings
 from nexusflow.endpoints.surface import Call
 from nexusflow.flow.admit import admit
 from nexusflow.flow.body import read_body
@@ -61,7 +61,7 @@ class GeminiGenerate(Conversation):
             await answer_count(self, call, _read_count, count_tokens.write_answer)
         elif address.verb in ("embedContent", "batchEmbedContents"):
             batch = address.verb == "batchEmbedContents"
-            await embed_contents(call, self.runtime, self.artifact, self.models, self.desk, address.model, batch=batch)
+            await GeminiEmbeddings(self).serve(call, address.model, batch=batch)
         else:
             raise nowhere()
 
@@ -73,7 +73,7 @@ class GeminiGenerate(Conversation):
         self.desk.gate.early(key, self.dialect.id, call.client.headers)
         body, fields = self.parse(await read_body(call.exchange, head, call.receive, self.bounds))
         streams = address.verb == "streamGenerateContent"
-        return Incoming(key, body, fields, jsonedit.text(address.model), streams)
+        return Incoming(key, body, fields, jsonedit.text(address.model), streams=streams)
 
     def parse(self, body: bytes) -> tuple[bytes, Fields]:
         """See `Conversation`; keys may be spelled in two ways."""

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from nexusflow.accounts.directory import Directory
+from nexusflow.endpoints.asking import Asking, ToModel, routes
 from nexusflow.endpoints.conversation import GOOGLE, Conversation, Incoming, Routed
 from nexusflow.endpoints.embeddings import PROTOCOL, Embedding, OpenAIEmbeddings, order_of, untranslated
 from nexusflow.endpoints.responses import OpenAIResponses
@@ -74,18 +75,28 @@ def take(surface: Explainable, name: str, body: bytes, key: Key, accounts: Accou
     if len(body) > surface.bounds.max_body_bytes:
         raise too_large(surface.bounds.max_body_bytes)
     if isinstance(surface, OpenAIEmbeddings):
-        asked = surface.routed(key, body)
-        order = order_of(key, asked.served, asked.lanes, PROTOCOL, body, asked.wanted.user)
-        put = partial(_put_embedding, asked, body)
-        return Taken(asked=asked.served, order=order, routes=[Route(asked.served, asked.lanes, put)])
+        return _take_embedding(surface, surface.asking(key, body))
     incoming = _read(surface, name, body, key, accounts)
-    routes = surface.routes(incoming)
+    found = surface.routes(incoming)
     return Taken(
         asked=surface.find(incoming.name)[0],
-        order=surface.order(routes),
-        routes=[Route(one.served, one.lanes, partial(_put_chat, surface, one)) for one in routes],
+        order=surface.order(found),
+        routes=[Route(one.served, one.lanes, partial(_put_chat, surface, one)) for one in found],
         wish=incoming.wish,
-        stand_ins=_stand_ins(surface, incoming, [one.served.model.id for one in routes]),
+        stand_ins=_stand_ins(incoming, partial(surface.routed, incoming), [one.served.model.id for one in found]),
+    )
+
+
+def _take_embedding(surface: OpenAIEmbeddings, asking: Asking) -> Taken:
+    route = partial(surface.routed, asking)
+    found = routes(asking, route)
+    asked = surface.find(asking.name)[0]
+    return Taken(
+        asked=asked,
+        order=order_of(asking, asked, found, PROTOCOL, found[0].wanted.user),
+        routes=[Route(one.served, one.lanes, partial(_put_embedding, one)) for one in found],
+        wish=asking.wish,
+        stand_ins=_stand_ins(asking, route, [one.served.model.id for one in found]),
     )
 
 
@@ -109,13 +120,13 @@ def _read(surface: Conversation, name: str, body: bytes, key: Key, accounts: Acc
     return surface.complete(incoming, found, leans=leans)
 
 
-def _stand_ins(surface: Conversation, incoming: Incoming, ready: Sequence[str]) -> list[StandIn]:
+def _stand_ins(asking: Asking, route: Callable[[Raw | None], ToModel], ready: Sequence[str]) -> list[StandIn]:
     """The models that may answer in place of the one that was asked for, with what keeps some from it."""
     found = []
-    for name in incoming.backups:
+    for name in asking.backups:
         why = None
         try:
-            model = surface.routed(incoming, jsonedit.text(name)).served.model.id
+            model = route(jsonedit.text(name)).served.model.id
             if model not in ready:
                 why = "This key may not use it."
         except RequestRefused as refused:
@@ -142,12 +153,12 @@ def _put_chat(surface: Conversation, routed: Routed, lane: ServedLane, put: Put)
     DIALECTS[spoken].write_request.write(call, lane.destination, put.losses)
 
 
-def _put_embedding(asked: Embedding, body: bytes, lane: ServedLane, put: Put) -> None:
+def _put_embedding(asked: Embedding, lane: ServedLane, put: Put) -> None:
     put.protocol = lane.provider.protocol
     upstream = embed.embedder(lane, asked.served, embed.OPENAI)
     put.protocol = upstream.id
     put.translated = upstream.id != embed.OPENAI
     if put.translated:
-        upstream.write(read_request.read(body, model=asked.served.model.id), lane.destination, put.losses)
+        upstream.write(read_request.read(asked.asking.body, model=asked.served.model.id), lane.destination, put.losses)
     else:
         untranslated(asked, lane)

@@ -107,7 +107,9 @@ async def require_success(reply: Reply, lane: ServedLane, errors: ErrorReader, r
     """Raise what the provider's refusal means for the client, in the words of the provider's protocol."""
     if reply.status != 200:
         body = await read(reply, lane, MAX_ERROR_BYTES, request_id)
-        raise AttemptFailed(errors.read(reply.status, body, retry_after(reply)), of_status(reply.status))
+        problem = errors.read(reply.status, body, retry_after(reply))
+        # Some say with a 400 that it is our key or account that they refuse (U-24).
+        raise AttemptFailed(problem, of_status(problem.cause or reply.status))
 
 
 async def require_stream(reply: Reply, lane: ServedLane, upstream: Dialect, request_id: str) -> None:

@@ -216,6 +216,11 @@ class Bill(Struct):
         """What the customer pays, once it is settled."""
         return self.settled.amount if self.settled is not None else 0
 
+    @property
+    def balance(self) -> int | None:
+        """About what the payer has left; None where that cannot run out."""
+        return self.ledger.balance(self.payer.org)
+
     def _terms(self) -> Terms:
         lane = self.lane
         return Terms(

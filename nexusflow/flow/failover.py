@@ -43,36 +43,52 @@ async def serve(
 
     `lost` is told of an attempt before the next one begins, and of a last one that nobody knows the end of (class U).
     Nothing is tried again once the client has content (R-22; a sign of life is none, R-21), when the fault is the
-    caller's, or when the call's whole time is over (R-26).
+    caller's, when the call's whole time is over (R-26), or when too much was tried again lately (R-01).
     Raises `RequestRefused` as the last attempt did.
     """
-    last = len(ways)
+    retried = False
+    budget = fleet.budget(ways[0].served.model.id, choice=len(ways) > 1)
     for number, way in enumerate(ways, 1):
-        lane = way.lane
-        # Only where there is a choice does it matter how a lane does.
-        began = fleet.began(lane) if len(way.served.lanes) > 1 else None
-        try:
-            turn(way, number)
-            await attempt(way)
-        except asyncio.CancelledError:
-            if client.said or exchange.gone or exchange.expired not in _PROVIDERS:
-                raise
-            await exchange.absorb_cancel()
-            refused = RequestRefused(expired(exchange.expired))
-            exchange.expired = None
-        except RequestRefused as problem:
-            refused = problem
-        else:
-            fleet.succeeded(lane)
+        turn(way, number)
+        refused = await _try(exchange, client, way, fleet, attempt)
+        if refused is None:
+            if retried:
+                budget.give_back()
             return
-        finally:
-            if began is not None:
-                fleet.ended(lane, began, exchange.heard_at)
         failure = of_refusal(refused)
-        if not isinstance(refused, LaneFull):
-            fleet.failed(lane, failure, refused.problem.retry_after)
-        if number == last or failure is Failure.CALLER or client.said or exchange.gone or exchange.overdue:
+        retried = not isinstance(refused, LaneFull)
+        if retried:
+            fleet.failed(way.lane, failure, refused.problem.retry_after)
+        final = number == len(ways) or failure is Failure.CALLER or client.said or exchange.gone or exchange.overdue
+        if final or (retried and not budget.take()):
             if failure is Failure.UNCERTAIN and not (client.said or exchange.gone):
                 lost(failure, True)
             raise refused
         lost(failure, False)
+        fleet.turned(way.served.model.id, failure)
+
+
+async def _try(
+    exchange: Exchange, client: ClientStream, way: Way, fleet: Fleet, attempt: Callable[[Way], Awaitable[None]]
+) -> RequestRefused | None:
+    """One attempt; None where it answered."""
+    lane = way.lane
+    # Only where there is a choice does it matter how a lane does.
+    began = fleet.began(lane) if len(way.served.lanes) > 1 else None
+    try:
+        await attempt(way)
+    except asyncio.CancelledError:
+        if client.said or exchange.gone or exchange.expired not in _PROVIDERS:
+            fleet.left(lane)
+            raise
+        await exchange.absorb_cancel()
+        refused = RequestRefused(expired(exchange.expired))
+        exchange.expired = None
+        return refused
+    except RequestRefused as problem:
+        return problem
+    finally:
+        if began is not None:
+            fleet.ended(lane, began, exchange.heard_at)
+    fleet.succeeded(lane)
+    return None

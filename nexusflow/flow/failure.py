@@ -56,7 +56,15 @@ def of_status(status: int) -> Failure:
 
 
 def of_refusal(refused: RequestRefused) -> Failure:
-    """The class of whatever ended an attempt; of a stream's own error event the kind tells."""
+    """The class of whatever ended an attempt.
+
+    An error inside a good answer is what its own code says (U-16, U-17). Whether a provider bills an answer that it
+    has begun nobody knows, so that its own failure is of class U there.
+    """
     if isinstance(refused, AttemptFailed):
         return refused.failure
-    return _BY_KIND.get(refused.problem.kind, Failure.CALLER)
+    problem = refused.problem
+    if problem.cause is None:
+        return _BY_KIND.get(problem.kind, Failure.CALLER)
+    failure = of_status(problem.cause)
+    return Failure.UNCERTAIN if failure is Failure.SERVER_ERROR else failure

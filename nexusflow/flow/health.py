@@ -6,10 +6,12 @@ Only what is the provider's fault counts; a caller's bad request says nothing of
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from nexusflow.flow.failure import Failure
+from nexusflow.flow.retries import RetryBudget
 from nexusflow.flow.served import ServedLane
 from nexusflow.flow.strategy import Asker, arranged
 from nexusflow.ir.plan import Provider, Strategy
@@ -27,6 +29,7 @@ UNTOLD_S = 1.0
 """How long a deployment cools that says 429 but not for how long."""
 
 State = Literal["healthy", "degraded", "down", "cooling"]
+_DONE, _LEFT = "done", "left"
 _RANK: dict[State, int] = {"healthy": 0, "degraded": 1, "cooling": 2, "down": 2}
 _random = random.Random().random  # noqa: S311  # spreading load, not keeping a secret
 _log = logging.getLogger("nexusflow.health")
@@ -47,17 +50,20 @@ class Deployment:
     """One model at one provider. Seconds are monotonic. `in_flight` are the attempts that wait for it now.
 
     `verdict` is what `failures` in a row make of it until `away_until`; `unreached` says that the last was no
-    connection.
+    connection. `results` are its attempts since the start by how they ended, for metrics.
     """
 
     __slots__ = (
-        *("attempts", "away_until", "bad", "cooling_until", "failures", "in_flight", "name", "seen_at", "since"),
-        *("site", "unreached", "verdict", "wait"),
+        *("attempts", "away_until", "bad", "cooling_until", "failures", "in_flight", "model", "name", "provider"),
+        *("results", "seen_at", "since", "site", "unreached", "verdict", "wait"),
     )
 
-    def __init__(self, name: str, site: Site) -> None:
-        self.name = name
+    def __init__(self, provider: str, model: str, site: Site) -> None:
+        self.provider = provider
+        self.model = model
+        self.name = f"{provider} ({model})"
         self.site = site
+        self.results: Counter[str] = Counter()
         self.verdict: State = "healthy"
         self.unreached = False
         self.failures = 0
@@ -106,6 +112,10 @@ class Fleet:
         self._clock = clock
         self._known: dict[tuple[str, str], Deployment] = {}
         self._sites: dict[str, Site] = {}
+        self.budgets: dict[str, RetryBudget] = {}
+        """By the model that was asked for."""
+        self.turns: Counter[tuple[str, str]] = Counter()
+        """By model and class of failure."""
 
     def order(self, lanes: Sequence[ServedLane], strategy: Strategy, asker: Asker) -> Sequence[ServedLane]:
         """`lanes` in the order to try them: the healthy ones first, then by the place that `asker` gives each, and by
@@ -128,6 +138,15 @@ class Fleet:
         self._try_again(ordered[0], now)
         return ordered
 
+    def budget(self, model: str, *, choice: bool) -> RetryBudget:
+        """What may be spent on trying calls of `model` again, one more of which begins; `choice`: by several ways."""
+        found = self.budgets.get(model)
+        if found is None:
+            found = self.budgets[model] = RetryBudget(self._clock)
+        if choice:
+            found.called()
+        return found
+
     def began(self, lane: ServedLane) -> float:
         """An attempt begins; returns the time, for `ended`."""
         self._of(lane).in_flight += 1
@@ -143,6 +162,7 @@ class Fleet:
     def succeeded(self, lane: ServedLane) -> None:
         """A good answer: failures in a row are forgotten, not how many there were."""
         deployment = self._of(lane)
+        deployment.results[_DONE] += 1
         deployment.count(self._clock(), bad=False)
         if deployment.failures:
             if deployment.verdict != "healthy":
@@ -153,9 +173,10 @@ class Fleet:
 
     def failed(self, lane: ServedLane, failure: Failure, retry_after: int | None) -> None:
         """An attempt ended in `failure`; `retry_after` seconds are as the provider says."""
+        deployment, now, provider = self._of(lane), self._clock(), lane.provider
+        deployment.results[failure.name.lower()] += 1
         if failure is Failure.CALLER:
             return
-        deployment, now, provider = self._of(lane), self._clock(), lane.provider
         if failure is Failure.REFUSED and retry_after is not None:
             deployment.cooling_until = now + retry_after
             return
@@ -179,6 +200,14 @@ class Fleet:
         times = deployment.failures - min(provider.degraded_after, provider.down_after)
         seconds = min(FIRST_EJECTION_S * 2.0 ** min(times, 30), LONGEST_EJECTION_S)
         deployment.away_until = now + seconds * (0.8 + 0.4 * _random())
+
+    def left(self, lane: ServedLane) -> None:
+        """An attempt ended because its client had left, or the gateway stops."""
+        self._of(lane).results[_LEFT] += 1
+
+    def turned(self, model: str, failure: Failure) -> None:
+        """After an attempt for `model` that ended in `failure` there is another one."""
+        self.turns[model, failure.name.lower()] += 1
 
     def probed(self, provider: Provider, trouble: str | None) -> None:
         """A probe of `provider` ended in `trouble`, or well.
@@ -205,6 +234,12 @@ class Fleet:
         """How a deployment stands now."""
         return self._of(lane).state(self._clock())
 
+    def ranks(self) -> Iterator[tuple[Deployment, int]]:
+        """All deployments that were called: 0 those that serve well, 1 degraded, 2 down or cooling."""
+        now = self._clock()
+        for deployment in self._known.values():
+            yield deployment, _RANK[deployment.state(now)]
+
     def _try_again(self, lane: ServedLane, now: float) -> None:
         deployment = self._of(lane)
         if deployment.verdict != "healthy" and deployment.away_until <= now:
@@ -215,7 +250,7 @@ class Fleet:
         found = self._known.get(key)
         if found is None:
             site = self._site(lane.provider.id)
-            found = self._known[key] = Deployment(f"{lane.provider.id} ({lane.destination.model})", site)
+            found = self._known[key] = Deployment(*key, site)
             site.deployments.append(found)
         return found
 

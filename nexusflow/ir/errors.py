@@ -48,7 +48,8 @@ class Problem(Struct, frozen=True, kw_only=True):
 
     `message` is ours and safe to show. `param` names the offending field, `code` overrides the table's code, `status`
     the table's HTTP status, `type` the table's type. `retry_after` is in seconds, and `retry_after_ms` says it exactly.
-    Where the kind alone decides whether and when to try again, they and `should_retry` need not be given.
+    Where the kind alone decides whether and when to try again, they and `should_retry` need not be given. `cause` is
+    the HTTP status that a provider's own error has or amounts to, for the gateway alone.
     """
 
     kind: Kind
@@ -62,6 +63,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     should_retry: bool | None = None
     close: bool = False
     allow: str | None = None
+    cause: int | None = None
 
     def __post_init__(self) -> None:
         if self.should_retry is None and self.kind in _FINAL:

@@ -66,6 +66,15 @@ class Leases:
         self._pools: dict[tuple[str, tuple[Bound, ...]], Pool] = {}
         self._lent: dict[str, _Lent] = {}
         self._tick = 0
+        self.balances: dict[str, int] = {}
+        """Of wallets that can run out, by organisation: as the database last said, less what was charged since."""
+
+    def learn(self, org: str, balance: int | None) -> None:
+        """What the database says is in a wallet; None for one that cannot run out."""
+        if balance is not None:
+            self.balances[org] = balance
+        else:
+            self.balances.pop(org, None)
 
     def take(self, payer: Payer, amount: int) -> Hold | None:
         """Reserve `amount` from a lease that covers it, the oldest first; None when none does."""
@@ -104,6 +113,8 @@ class Leases:
         lent.touched = self._tick
         lent.free += hold.amount - charged
         lent.pool.recent += charged
+        if charged and lent.pool.org in self.balances:
+            self.balances[lent.pool.org] -= charged
         if lent.tight and not lent.holds:
             self._forget(lent)
             return lent.id

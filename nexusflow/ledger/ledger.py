@@ -171,6 +171,11 @@ class Ledger:
         self._poster.note(record)
         self._closed(record)
 
+    def balance(self, org: str) -> int | None:
+        """About what is left in a wallet, as far as this worker knows; other workers' calls of the last seconds are
+        not in it. None for one that cannot run out, or was not asked for yet."""
+        return self._leases.balances.get(org)
+
     @property
     def worker(self) -> str:
         """The id of this worker, as idempotency records name it."""

@@ -193,6 +193,8 @@ class Reservations:
             self._outage.lost()
             raise
         self._outage.found()
+        if isinstance(answer, book.Lease):
+            self._leases.learn(payer.org, answer.balance)
         reach("lease-granted")
         return answer
 

@@ -75,11 +75,11 @@ ATTEMPTS = Metric(
     "Calls of providers, by how each ended.",
     ("provider", "deployment", "result"),
 )
-UPSTREAM_DURATION = Metric(
-    "upstream_duration_seconds", "histogram", "Whole attempts.", ("provider", "deployment"), LONG
-)
 FAILOVERS = Metric("failovers_total", "counter", "Attempts after which another followed.", ("model", "reason"))
-DEPLOYMENT_STATE = Metric("deployment_state", "max", "0 healthy, 1 degraded, 2 down.", ("deployment",))
+RETRIES_REFUSED = Metric(
+    "retries_refused_total", "counter", "Calls that failed though another way was left, for want of budget.", ("model",)
+)
+DEPLOYMENT_STATE = Metric("deployment_state", "max", "0 healthy, 1 degraded, 2 down or cooling.", ("deployment",))
 REJECTIONS = Metric("limit_rejections_total", "counter", "Calls beyond a limit.", ("limit", "scope"))
 LIMIT_ERRORS = Metric("limit_store_errors_total", "counter", "What the store of limits failed to do.", ("op",))
 LIMITS_DEGRADED = Metric("limit_degraded", "max", "1 while a worker holds limits alone.")
@@ -107,9 +107,9 @@ WORKERS = Metric("workers", "sum", "Worker processes that are alive.")
 CATALOGUE: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        REQUESTS, REFUSED, DURATION, TTFT, TIME_PER_TOKEN, OVERHEAD, IN_FLIGHT, ATTEMPTS, UPSTREAM_DURATION,
-        FAILOVERS, DEPLOYMENT_STATE, REJECTIONS, LIMIT_ERRORS, LIMITS_DEGRADED, LEASES_EXPIRED, TOKENS, CHARGED,
-        PROVIDER_COST, ABSORBED, SETTLEMENTS, JOURNAL_BACKLOG, JOURNAL_AGE, LOSSES, LOOP_LAG, DRAINING, BUILD, SWAPS,
-        DROPPED, LOG_DROPPED, WORKERS,
+        REQUESTS, REFUSED, DURATION, TTFT, TIME_PER_TOKEN, OVERHEAD, IN_FLIGHT, ATTEMPTS,
+        FAILOVERS, RETRIES_REFUSED, DEPLOYMENT_STATE, REJECTIONS, LIMIT_ERRORS, LIMITS_DEGRADED, LEASES_EXPIRED,
+        TOKENS, CHARGED, PROVIDER_COST, ABSORBED, SETTLEMENTS, JOURNAL_BACKLOG, JOURNAL_AGE, LOSSES, LOOP_LAG,
+        DRAINING, BUILD, SWAPS, DROPPED, LOG_DROPPED, WORKERS,
     )
 }  # fmt: skip

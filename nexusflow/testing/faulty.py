@@ -75,7 +75,8 @@ class Seen:
 class Provider:
     """The running provider. `requests` holds what it saw, in order.
 
-    `early` answers every request to a path that begins with its key by the head alone, and closes.
+    `early` answers every request to a path that begins with its key by the head alone, and closes. `port` is that of
+    one that was closed; otherwise any free one is taken.
     """
 
     def __init__(
@@ -83,15 +84,17 @@ class Provider:
         scripts: Mapping[str, Script],
         tls: ssl.SSLContext | None = None,
         early: Mapping[str, bytes] | None = None,
+        port: int = 0,
     ) -> None:
         self.scripts = dict(scripts)
         self._early = dict(early or {})
         self.requests: list[Seen] = []
         self.connections = 0
         self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
+        self._closed = False
         threading.Thread(target=self._accept, daemon=True).start()
 
     def of(self, model: str) -> list[Seen]:
@@ -100,6 +103,7 @@ class Provider:
 
     def close(self) -> None:
         """Stop listening and close what is open; those who wait for it in a thread are told."""
+        self._closed = True
         for one in (self._listener, *self._open):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -122,7 +126,7 @@ class Provider:
                 connection = self._tls.wrap_socket(connection, server_side=True)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             buffer, used = b"", False
-            while True:
+            while not self._closed:  # one that was accepted just before is not among the open ones yet
                 seen, buffer = self._read(connection, buffer, ordinal)
                 self.requests.append(seen)
                 if Act.NOT_AGAIN in self.scripts[seen.model] and used:
@@ -241,10 +245,13 @@ def _leave(seen: Seen) -> None:
 
 @contextmanager
 def running(
-    scripts: Mapping[str, Script], tls: ssl.SSLContext | None = None, early: Mapping[str, bytes] | None = None
+    scripts: Mapping[str, Script],
+    tls: ssl.SSLContext | None = None,
+    early: Mapping[str, bytes] | None = None,
+    port: int = 0,
 ) -> Iterator[Provider]:
-    """A provider on a free loopback port; see `Provider`."""
-    provider = Provider(scripts, tls, early)
+    """A provider on a loopback port; see `Provider`."""
+    provider = Provider(scripts, tls, early, port)
     with contextlib.closing(provider):
         yield provider
 

@@ -191,6 +191,18 @@ def test_B06_a_broken_stream_is_charged_for_what_went_out(stage: Stage) -> None:
     assert stage.logged(id_)["outcome"] == "broken"
 
 
+def test_a_wallet_that_can_run_out_is_told_with_each_answer(stage: Stage) -> None:
+    """Contract 2.10: the balance, under a name of its own. Without a bound there is none to tell."""
+    stage.run("accounts", "create", "careful")
+    stage.run("credit", "careful", "5", "--source", "bank", "--memo", "five")
+    made = nexusflow("keys", "create", "--name", "c", "--org", "careful", "--quiet", root=stage.gateway.root)
+    key = made.stdout.strip()
+    assert wait_until(lambda: ask(stage, "free", key=key).status == 200)
+    told = [ask(stage, "chat", key=key).header("x-nexusflow-balance") for _ in range(3)]
+    assert [as_nano(one or "") for one in told] == [as_nano("5") - PRICE * calls for calls in (1, 2, 3)]
+    assert ask(stage, "chat").header("x-nexusflow-balance") is None
+
+
 def left(stage: Stage, model: str) -> str:
     """Begin a stream and leave; the request's id."""
     with Connection(stage.gateway.url) as connection:

@@ -1,19 +1,22 @@
 """Two providers of one model: what is tried again where, what the client gets, and who pays (reliability 1.3, B-02)."""
 
 import json
-import threading
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from nexusflow.ir.money import as_nano
 from nexusflow.store import open_database
 from nexusflow.testing.faulty import END, STREAM_HEAD, Act, Provider, Script, running, unary
 from nexusflow.testing.gateway import Gateway, running_gateway
+from nexusflow.testing.ports import free_port
 from tests.faults.conftest import closed_port
 from tests.faults.provider import DONE, delta, event
 from tests.faults.raw import Answer, Connection, chat, request, wait_until
@@ -58,7 +61,14 @@ FINAL: dict[str, Script] = {
     "C-bad-request": (unary(ERROR, "400 Bad Request"),),
     "C-unprocessable": (unary(ERROR, "422 Unprocessable Entity"),),
 }
+DYING: dict[str, Script] = {
+    "dying": (unary(json.dumps(ANSWER).encode()),),
+    "dying-stream": (STREAM_HEAD, ROLE, HELLO, STOP, METER, DONE, END),
+}
+STORM: Script = (unary(ERROR, "500 Internal Server Error"),)
+SLOW: Script = (STREAM_HEAD, Act.HANG)
 CUT: Script = (STREAM_HEAD, ROLE, event(choices=delta("first ")), Act.RESET)
+MORE: dict[str, Script] = {"cut": CUT, "storm": STORM, "slow": SLOW}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,18 @@ class Stage:
     first: Provider
     second: Provider
     dies: Provider
+    metrics: int = 0
+
+    def metric(self, name: str, **labels: str) -> dict[tuple[str, ...], float]:
+        """The samples of a metric that have these labels, by the values of the other ones."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/metrics", timeout=30) as page:
+            families = list(text_string_to_metric_families(page.read().decode()))
+        found = [one for each in families for one in each.samples if one.name == f"nexusflow_{name}"]
+        return {
+            tuple(value for label, value in one.labels.items() if label not in labels): one.value
+            for one in found
+            if labels.items() <= one.labels.items()
+        }
 
     def ask(self, name: str, *, stream: bool = False) -> Answer:
         with Connection(self.gateway.url) as connection:
@@ -87,7 +109,7 @@ class Stage:
         return found
 
 
-def spec(ports: dict[str, int]) -> str:
+def spec(ports: dict[str, int], metrics: int) -> str:
     providers = {
         name: {"protocol": "openai/chat-completions", "base_url": f"http://127.0.0.1:{port}/v1"}
         for name, port in ports.items()
@@ -112,7 +134,12 @@ def spec(ports: dict[str, int]) -> str:
     models |= {name: model(name, "stream") for name in (*STREAMED, "cut")}
     models["N-refused"] = model("any", "chat", "closed")
     models["dying"] = model("dying", "chat", "dies")
-    return json.dumps({"version": 1, "gateway": {"name": "failover"}, "providers": providers, "models": models})
+    models["dying-stream"] = model("dying-stream", "stream", "dies")
+    models["slow"] = model("slow", "stream")
+    del models["slow"]["lanes"][0]["timeouts"]
+    models["storm"] = model("storm", "storm")
+    whole = {"version": 1, "gateway": {"name": "failover"}, "providers": providers, "models": models}
+    return json.dumps({**whole, "telemetry": {"metrics_port": metrics}})
 
 
 @pytest.fixture(scope="module")
@@ -120,17 +147,18 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     bad = {name: script for name, (script, _) in (UNARY | STREAMED).items()}
     root = tmp_path_factory.mktemp("failover")
     with ExitStack() as stack:
-        first = stack.enter_context(running({**bad, **FINAL, "cut": CUT}))
-        second = stack.enter_context(running(GOOD))
-        dies = stack.enter_context(running({"dying": (unary(json.dumps(ANSWER).encode()),)}))
+        first = stack.enter_context(running({**bad, **FINAL, **MORE}))
+        second = stack.enter_context(running({**GOOD, "storm": STORM}))
+        dies = stack.enter_context(running(DYING))
         ports = {
             "first": first.port,
             "second": second.port,
             "closed": stack.enter_context(closed_port()),
             "dies": dies.port,
         }
-        gateway = stack.enter_context(running_gateway(spec(ports), root))
-        yield Stage(gateway, first, second, dies)
+        metrics = free_port()
+        gateway = stack.enter_context(running_gateway(spec(ports, metrics), root))
+        yield Stage(gateway, first, second, dies, metrics)
 
 
 def check(stage: Stage, answer: Answer, absorbed: int) -> None:
@@ -187,19 +215,61 @@ def test_R22_after_the_first_content_nothing_is_tried_again(stage: Stage) -> Non
 
 
 def test_a_provider_that_dies_under_load_costs_no_client_an_error(stage: Stage) -> None:
-    """Nobody sees it, and soon nobody asks it any more: at most a fifth more attempts than calls."""
-    assert stage.ask("dying").header("x-nexusflow-provider") == "dies"
-    calls, done = 120, threading.Event()
+    """Nobody sees it, and soon nobody asks it any more: at most a fifth more attempts than calls.
+
+    Once it is back, it is asked again without anybody's doing.
+    """
 
     def one(number: int) -> Answer:
-        if number == 20:
+        if number == 40:
             stage.dies.close()
-            done.set()
-        return stage.ask("dying")
+        stream = number % 2 == 1
+        return stage.ask("dying-stream" if stream else "dying", stream=stream)
 
+    assert one(0).header("x-nexusflow-provider") == one(1).header("x-nexusflow-provider") == "dies"
+    calls = 240
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(one, range(calls)))
-    assert done.is_set()
     assert {answer.status for answer in answers} == {200}
+    for answer in answers:
+        assert b"second" in answer.body.partition(b'"error"')[0], "an error before any content"
     attempts = sum(int(answer.header("x-nexusflow-attempts") or 0) for answer in answers)
     assert calls < attempts <= calls * 1.2
+    assert {answer.header("x-nexusflow-provider") for answer in answers[-20:]} == {"second"}
+    with running(DYING, port=stage.dies.port):
+        for number in (0, 1):
+            assert wait_until(lambda: one(number).header("x-nexusflow-provider") == "dies")  # noqa: B023
+
+
+def test_R01_where_all_providers_fail_they_get_a_fifth_more_than_callers_send(stage: Stage) -> None:
+    """The error of the attempt that was made is told; without a budget each call would ask both."""
+    calls = 120
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: stage.ask("storm"), range(calls)))
+    assert {answer.status for answer in answers} == {502}
+    seen = len(stage.first.of("storm")) + len(stage.second.of("storm"))
+    assert seen == sum(int(answer.header("x-nexusflow-attempts") or 0) for answer in answers)
+    assert calls < seen <= calls * 1.2
+    # Where one of them is tried after its time away, the other one is no choice, so that nothing is refused.
+    refused = partial(stage.metric, "retries_refused_total", model="storm")
+    assert wait_until(lambda: 0 < sum(refused().values()) <= 2 * calls - seen)
+    assert wait_until(lambda: stage.metric("failovers_total", model="storm") == {("server_error",): seen - calls})
+    for provider in (stage.first, stage.second):
+        name = "first" if provider is stage.first else "second"
+        attempts = {("server_error",): len(provider.of("storm"))}
+        labels = {"provider": name, "deployment": f"{name}/storm"}
+        assert wait_until(lambda: stage.metric("upstream_attempts_total", **labels) == attempts)  # noqa: B023
+        assert stage.metric("deployment_state", deployment=f"{name}/storm") == {(): 2}
+
+
+def test_metrics_tell_how_attempts_ended(stage: Stage) -> None:
+    """A good one, one of the caller's own doing, and one whose client left are no failures of a provider."""
+    count, key = partial(stage.metric, "upstream_attempts_total", provider="first"), ("first/C-bad-request", "caller")
+    before = count().get(key, 0)
+    stage.ask("C-bad-request")
+    with Connection(stage.gateway.url) as connection:
+        connection.send(request(stage.gateway.key, chat("slow", stream=True)))
+        assert wait_until(lambda: bool(stage.first.of("slow")))
+    assert wait_until(lambda: count().get(key) == before + 1)
+    assert wait_until(lambda: count().get(("first/slow", "left")) == 1)
+    assert stage.metric("deployment_state", deployment="first/slow") == {(): 0}

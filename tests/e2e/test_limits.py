@@ -82,6 +82,7 @@ def spec(port: int) -> dict[str, Any]:
             "quick": model("quick"),
             "cached": model("cached"),
             "held": model("held"),
+            "told": model("told"),
             "broken": model("broken"),
             "scarce": model("quick", limits={"rpm": 1}),
             "common": model("quick", shared_limits={"rpm": 2}),
@@ -103,6 +104,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         "narrow": (completion(USAGE),),
         "wide": (completion(USAGE),),
         "broken": (unary(b"{}", "500 Internal Server Error"),),
+        "told": (STREAM_HEAD, hello, *end),
         "held": (STREAM_HEAD, hello, Pace(enough, TICK), *end),
     }
     with running(scripts) as provider:
@@ -264,6 +266,51 @@ def test_a_full_lane_sends_calls_to_the_next_one(stage: Stage) -> None:
     assert len(stage.provider.of("wide")) == 4
     # It was no failure of the provider's.
     assert "degraded" not in stage.gateway.log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "more", "prefix"),
+    [
+        ("/v1/chat/completions", {}, "x-ratelimit-{what}-{kind}"),
+        ("/v1/responses", {"input": "Hello"}, "x-ratelimit-{what}-{kind}"),
+        ("/v1/messages", {"max_tokens": 10}, "anthropic-ratelimit-{kind}-{what}"),
+        ("/v1beta/models/{model}:generateContent", {}, "x-ratelimit-{what}-{kind}"),
+    ],
+    ids=["chat", "responses", "messages", "gemini"],
+)
+def test_P61_every_protocol_says_what_is_left_of_every_limit(
+    stage: Stage, path: str, more: dict[str, Any], prefix: str
+) -> None:
+    """Requests and tokens in the protocol's own words; slots, for which no vendor has one, in the same everywhere."""
+    key = stage.key()
+
+    def answer(model: str, stream: bool) -> Answer:
+        body: dict[str, Any] = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 10}
+        if path == "/v1/responses":
+            body = {"max_output_tokens": 10}
+        if "{model}" in path:
+            body = {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
+        else:
+            body |= {"model": model, "stream": stream}
+        where = path.format(model=model)
+        if stream and "generate" in where:
+            where = where.replace("generateContent", "streamGenerateContent") + "?alt=sse"
+        with Connection(stage.gateway.url) as connection:
+            connection.send(request(key, json.dumps({**body, **more}).encode(), path=where))
+            return connection.answer()
+
+    plain, streamed = answer("quick", False), answer("told", True)
+    for at, (found, left) in enumerate(((plain, "2"), (streamed, "1"))):
+        assert found.status == 200, found.body
+        header = found.header
+        assert header(prefix.format(what="limit", kind="requests")) == "3"
+        assert header(prefix.format(what="remaining", kind="requests")) == left == header("x-ratelimit-remaining")
+        assert header(prefix.format(what="limit", kind="tokens")) == "6000"
+        assert 0 < int(header(prefix.format(what="remaining", kind="tokens")) or 0) < 6_000
+        assert header(prefix.format(what="reset", kind="requests"))
+        assert (header("x-ratelimit-limit-concurrency"), header("x-ratelimit-remaining-concurrency")) == ("3", "2")
+        slots = (header("x-ratelimit-limit-streams"), header("x-ratelimit-remaining-streams"))
+        assert slots == (("2", "1") if at else (None, None))
 
 
 def test_every_protocol_says_it_in_its_own_words(stage: Stage) -> None:

@@ -14,7 +14,8 @@ from tests.support.media import Stage, image_model, lane, staged, video_model, w
 
 OPENAI, GOOGLE, FAL = "openai/chat-completions", "google/generate-content", "fal/queue"
 PICTURE = base64_bytes(PNG)
-STALLS: dict[str, Any] = {"timeouts": {"first_byte_seconds": 0.5, "idle_seconds": 0.5, "connect_seconds": 0.5, "total_seconds": 0.5}}
+SHORT = dict.fromkeys(("connect_seconds", "first_byte_seconds", "idle_seconds", "total_seconds"), 0.5)
+STALLS: dict[str, Any] = {"timeouts": SHORT}
 MODELS = {
     "painter": image_model(lane(OPENAI, "image")),
     "google-painter": image_model(lane(GOOGLE, "image")),

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import Any, Literal
 
 from nexusflow.testing.faulty import END, STREAM_HEAD, Act, Script, Step, piece, unary
@@ -97,17 +98,27 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One row in one protocol and mode; `second` when another deployment stands by."""
+    """One row in one protocol and mode; `second` when another deployment stands by.
+
+    The provider speaks `dialect`, its client the same or another one.
+    """
 
     row: Row
     dialect: Dialect
+    client: Dialect
     mode: Mode
     second: bool
 
     @property
     def id(self) -> str:
         """Also the model's name, here and at the provider."""
-        return f"{self.row.id}-{self.dialect.name}-{self.mode}{'-over' if self.second else ''}"
+        by = f"-for-{self.client.name}" if self.translated else ""
+        return f"{self.row.id}-{self.dialect.name}{by}-{self.mode}{'-over' if self.second else ''}"
+
+    @property
+    def translated(self) -> bool:
+        """Whether the provider's words are not the client's."""
+        return self.client is not self.dialect
 
     @property
     def stream(self) -> bool:
@@ -132,10 +143,22 @@ def cases() -> Iterator[Case]:
             if dialect in row.without:
                 continue
             for mode in row.modes:
-                case = Case(row, dialect, mode, second=True)
+                case = Case(row, dialect, dialect, mode, second=True)
                 yield case
                 if case.failover:
-                    yield Case(row, dialect, mode, second=False)
+                    yield Case(row, dialect, dialect, mode, second=False)
+
+
+def translated() -> Iterator[Case]:
+    """Every row with four pairs of protocols, so that each reads once and each is read once; all twelve take turns."""
+    for at, row in enumerate(ROWS):
+        if row.provider != "scripted":
+            continue
+        for place, dialect in enumerate(DIALECTS):
+            client = DIALECTS[(place + at % 3 + 1) % len(DIALECTS)]
+            if dialect not in row.without:
+                for mode in row.modes:
+                    yield Case(row, dialect, client, mode, second=False)
 
 
 # How scripts are built.
@@ -202,9 +225,19 @@ def _status(status: str, *headers: str, said: str = SECRET_TEXT) -> Builder:
     return build
 
 
-def _in_200(status: int) -> Builder:
+def _in_200(status: int, said: str = SECRET_TEXT) -> Builder:
     """An error body behind a good status."""
-    return lambda dialect, mode: (unary(_bytes(dialect.refusal(status, SECRET_TEXT))),)
+    return lambda dialect, mode: (unary(_bytes(dialect.refusal(status, said))),)
+
+
+def _ours_as_400(dialect: Dialect, mode: Mode) -> Script:
+    """What two providers say of our key or account, with the status for a caller's mistake."""
+    refusal = dialect.refusal(400, "Your credit balance is too low to access the API.")
+    if dialect is GOOGLE:
+        refusal["error"]["details"] = [
+            {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
+        ]
+    return (unary(_bytes(refusal), "400 Bad Request"),)
 
 
 def _metered(usage: Callable[[Dialect], Json | None]) -> Builder:
@@ -265,8 +298,8 @@ def _empty(dialect: Dialect, mode: Mode) -> Script:
     return (STREAM_HEAD, piece(dialect.opening(None) + dialect.terminal), END)
 
 
-def _failed(dialect: Dialect) -> bytes:
-    error = {"code": "server_overloaded", "message": SECRET_TEXT}
+def _failed(dialect: Dialect, code: str = "server_overloaded", said: str = SECRET_TEXT) -> bytes:
+    error = {"code": code, "message": said}
     failed = {"id": "resp_1", "object": "response", "status": "failed", "model": UPSTREAM_NAME, "error": error}
     return frame({"type": "response.failed", "sequence_number": 5, "response": {**failed, "output": []}}, event=True)
 
@@ -328,11 +361,42 @@ ROWS: tuple[Row, ...] = (
     Row("U15", _same(unary(b"<html>sign in</html>", "200 OK", HTML)), _LOST),
     Row("U16-429", _in_200(429), Refused("E-RATE")),
     Row("U16-503", _in_200(503), Refused("E-BUSY")),
+    # A class each: our credential is not the caller's matter, the caller's request is nobody else's, and what failed
+    # behind a good status may be billed.
+    Row("U16-401", _in_200(401), _GONE),
+    Row("U16-404", _in_200(404), _GONE),
+    Row("U16-context", _in_200(400, TOLD["E-CTX"]), Refused("E-CTX", over=False)),
+    Row("U16-500", _in_200(500), _LOST),
     Row("U17", _streamed(lambda d: d.error_frame(529), END), Refused("E-BUSY"), STREAM),
+    Row("U17-429", _streamed(lambda d: d.error_frame(429), END), Refused("E-RATE"), STREAM),
+    Row("U17-401", _streamed(lambda d: d.error_frame(401), END), _GONE, STREAM),
+    Row(
+        "U17-400",
+        _streamed(_opening, lambda d: d.error_frame(400), END),
+        Refused("E-PARAM", over=False),
+        STREAM,
+        without=(RESPONSES,),  # its codes are words
+    ),
+    Row("U17-500", _streamed(_opening, lambda d: d.error_frame(500), END), _LOST, STREAM),
     Row("U17-opened", _streamed(_opening, lambda d: d.error_frame(529), END), Refused("E-BUSY"), STREAM),
     Row("U18-busy", _streamed(_opening, _hello, lambda d: d.error_frame(529), END), Broken("E-BUSY"), STREAM),
     # The provider of Responses says it by a failed response, before its content or after.
     Row("U17-failed", _streamed(_opening, _failed, END), Refused("E-BUSY"), STREAM, without=(CHAT, ANTHROPIC, GOOGLE)),
+    *(
+        Row(
+            f"U17-{code}",
+            _streamed(_opening, partial(_failed, code=code, said=TOLD.get(end.kind, SECRET_TEXT)), END),
+            end,
+            STREAM,
+            without=(CHAT, ANTHROPIC, GOOGLE),
+        )
+        for code, end in (
+            ("server_error", _LOST),
+            ("rate_limit_exceeded", Refused("E-RATE")),
+            ("invalid_api_key", _GONE),
+            ("context_length_exceeded", Refused("E-CTX", over=False)),
+        )
+    ),
     Row(
         "U18-failed",
         _streamed(_opening, _hello, _failed, END),
@@ -364,6 +428,7 @@ ROWS: tuple[Row, ...] = (
     Row("U23-504", _status("504 Gateway Timeout"), _SLOW),
     Row("U24-401", _status("401 Unauthorized"), _GONE),
     Row("U24-403", _status("403 Forbidden"), _GONE),
+    Row("U24-400", _ours_as_400, _GONE, without=(CHAT, RESPONSES)),
     Row("U25", _status("404 Not Found"), _GONE),
     Row("U26-context", _status("400 Bad Request", said=TOLD["E-CTX"]), Refused("E-CTX", over=False)),
     # Google has no word for it among its errors: a prompt that is refused is an answer, and its input is billed.

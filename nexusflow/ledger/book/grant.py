@@ -18,7 +18,10 @@ SHARE = 4
 
 
 class Lease(Struct, frozen=True):
-    """Money that a worker may spend. `expires_ms` is by the database's clock; a tight lease is for one call."""
+    """Money that a worker may spend. `expires_ms` is by the database's clock; a tight lease is for one call.
+
+    `balance` is the wallet's at that moment, None for one that cannot run out.
+    """
 
     id: str
     org: str
@@ -26,6 +29,7 @@ class Lease(Struct, frozen=True):
     counters: tuple[Counter, ...]
     expires_ms: int
     tight: bool
+    balance: int | None = None
 
 
 class Denial(Struct, frozen=True):
@@ -73,19 +77,22 @@ def grant(
         with database.transaction(alone):
             if also is not None:
                 also(database)
-            left = _left(database, org, ordered, need)
+            left, balance = _left(database, org, ordered, need)
             tight = left is not None and left < TIGHT * need
             share = LARGEST if left is None else left // SHARE
             amount = need if tight else max(need, min(want, share))
-            lease = Lease(lease_id or request_id(), org, amount, counters, database.now_ms() + ttl_ms, tight)
+            lease = Lease(lease_id or request_id(), org, amount, counters, database.now_ms() + ttl_ms, tight, balance)
             _lend(database, lease, worker)
             return lease
     except _Denied as denied:
         return denied.denial
 
 
-def _left(database: Database, org: str, bounds: Sequence[Bound], need: int) -> int | None:
-    """The least that any level has left, None without any bound. Locks them all. Raises `_Denied`."""
+def _left(database: Database, org: str, bounds: Sequence[Bound], need: int) -> tuple[int | None, int | None]:
+    """The least that any level has left, and the wallet's balance; None without a bound. Locks them all.
+
+    Raises `_Denied`.
+    """
     wallet = lock_wallets(database, (org,))[org]
     counters = [bound.counter for bound in bounds]
     make_counters(database, counters)
@@ -100,7 +107,8 @@ def _left(database: Database, org: str, bounds: Sequence[Bound], need: int) -> i
     short = [Denial(level, counter, need <= left + held, left) for level, counter, left, held in levels if left < need]
     if short:
         raise _Denied(min(short, key=lambda denial: denial.inflight))
-    return min((left for _, _, left, _ in levels), default=None)
+    balance = wallet.credited - wallet.spent if wallet.floor is not None else None
+    return min((left for _, _, left, _ in levels), default=None), balance
 
 
 def _lend(database: Database, lease: Lease, worker: str) -> None:

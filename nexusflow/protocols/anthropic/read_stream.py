@@ -13,7 +13,7 @@ from nexusflow.ir.events import Done, Event, Failed, Finished, Started, UsageSee
 from nexusflow.protocols.anthropic import errors, stream_blocks, tables
 from nexusflow.protocols.anthropic import usage as usage_record
 from nexusflow.protocols.anthropic.identity_stream import EMPTY, MALFORMED, TOO_LARGE, TRUNCATED
-from nexusflow.protocols.anthropic.stream_blocks import Block, Nameless
+from nexusflow.protocols.anthropic.stream_blocks import Block, Nameless, TextBlock, ThinkingBlock
 from nexusflow.protocols.anthropic.wire_events import (
     KNOWN_DELTAS,
     KNOWN_EVENTS,
@@ -43,6 +43,7 @@ class StreamReader:
         "_live",
         "_over",
         "_parts",
+        "_said",
         "_splitter",
         "_started",
         "_stop",
@@ -59,6 +60,7 @@ class StreamReader:
         self._parts = 0
         self._called = False
         self._started = False
+        self._said = False
         self._over = False
         self._stop: Stop | None = None
         self._usage_parts: list[bytes] = [b""]
@@ -141,17 +143,21 @@ class StreamReader:
         self._parts += 1
         self._called = self._called or block.called
         self._blocks[event.index] = block
+        begun = block.start()
+        # A text may begin and say nothing.
+        self._said = self._said or len(begun) != 1 or not isinstance(block, TextBlock | ThinkingBlock)
         if self._live is None:
             self._live = block
-            return closing + block.start()
+            return closing + begun
         self._waiting.append(block)
-        block.held += block.start()
+        block.held += begun
         return closing
 
     def _block_delta(self, event: BlockDelta) -> list[Event]:
         block = self._blocks.get(event.index)
         if block is None:
             return self._fail(MALFORMED)
+        self._said = True
         found = block.delta(event.delta)
         if block is self._live:
             return found
@@ -188,7 +194,7 @@ class StreamReader:
         for index in list(self._blocks):
             events += self._block_stop(index)
         stop = self._stop or Stop()
-        if stop.stop_reason is None and not self._parts:
+        if stop.stop_reason is None and not self._said:
             return events + self._fail(EMPTY)
         self._over = True
         record = usage_record.reported(usage_record.merged(b"", self._usage_parts))

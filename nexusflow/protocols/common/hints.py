@@ -4,12 +4,15 @@ A translated call loses them in its writer. A provider that speaks the client's 
 even at their default values, so they go here in the same way: said, unless they have no effect.
 """
 
+from collections.abc import Set
+
 import msgspec
 from msgspec import Raw
 
 from nexusflow.ir.capabilities import Capabilities
 from nexusflow.ir.chat import Origin
 from nexusflow.ir.loss import Losses
+from nexusflow.ir.plan import Model
 from nexusflow.wire import jsonedit
 from nexusflow.wire.jsonedit import Fields
 
@@ -47,6 +50,13 @@ def leave_out(fields: Fields, protocol: Origin, flags: Capabilities, losses: Los
     inner = jsonedit.split(bytes(held))
     if _drop(inner, untaken, f"{holder}.", losses):
         fields[holder] = Raw(jsonedit.join(inner))
+
+
+def note_unknown(fields: Fields, known: Set[str], model: Model, losses: Losses) -> None:
+    """Say what will be left out where the model drops parameters that are not `known` (`unknown_params: drop`)."""
+    if model.unknown_params == "drop":
+        for name in sorted(fields.keys() - known):
+            losses.drop(name)
 
 
 def _drop(fields: Fields, untaken: dict[str, object], prefix: str, losses: Losses) -> bool:

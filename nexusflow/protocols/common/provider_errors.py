@@ -11,6 +11,12 @@ from nexusflow.protocols.common.provider_text import is_context_overflow, redact
 MAX_RETRY_AFTER = 120
 """Seconds. Some SDKs do not retry at all beyond it, others sleep whatever they are told (protocols 1.10.4)."""
 
+_OURS = {
+    401: "The provider refused the gateway's own credential.",
+    402: "The provider refused the gateway's own account.",
+    403: "The provider refused the gateway's own credential.",
+    404: "The provider does not know this model or address.",
+}
 _CONTENT_CODES = frozenset(("content_policy_violation", "content_filter", "moderation_blocked"))
 
 
@@ -36,18 +42,15 @@ def problem(http_status: int, said: Said, retry_after: int | None = None) -> Pro
             kind=Kind.RATE,
             message="The provider's rate limit is reached. Try again later.",
             retry_after=max(1, min(retry_after if retry_after is not None else 1, MAX_RETRY_AFTER)),
+            cause=429,
         )
     if http_status in (503, 529):
-        return Problem(kind=Kind.BUSY, message="The provider is overloaded. Try again later.", retry_after=2)
-    if http_status in (401, 403):
-        return Problem(kind=Kind.UPSTREAM, message="The provider refused the gateway's own credential.")
-    if http_status == 402:
-        return Problem(kind=Kind.UPSTREAM, message="The provider refused the gateway's own account.")
-    if http_status == 404:
-        return Problem(kind=Kind.UPSTREAM, message="The provider does not know this model or address.")
+        message = "The provider is overloaded. Try again later."
+        return Problem(kind=Kind.BUSY, message=message, retry_after=2, cause=http_status)
     if http_status in (408, 504):
-        return Problem(kind=Kind.TIMEOUT, message="The provider reported a timeout.")
-    return Problem(kind=Kind.UPSTREAM, message=f"The provider failed with status {http_status}.")
+        return Problem(kind=Kind.TIMEOUT, message="The provider reported a timeout.", cause=http_status)
+    message = _OURS.get(http_status, f"The provider failed with status {http_status}.")
+    return Problem(kind=Kind.UPSTREAM, message=message, cause=http_status)
 
 
 def _callers_fault(http_status: int, said: Said) -> Problem:
@@ -65,4 +68,5 @@ def _callers_fault(http_status: int, said: Said) -> Problem:
         code=None if known else said.code,
         type=None if known else said.type,
         status=http_status if kind in (Kind.PARAM, Kind.SIZE) else None,
+        cause=http_status,
     )

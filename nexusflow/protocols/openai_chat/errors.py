@@ -103,8 +103,10 @@ def _inner_status(error: ErrorBody, http_status: int) -> int:
     return 502 if http_status == 200 else http_status
 
 
+# The last ones are those of a failed response: what is wrong with the caller's picture.
 _BY_WORD = {
     "invalid_request_error": 400,
+    "invalid_prompt": 400,
     "context_length_exceeded": 400,
     "content_policy_violation": 400,
     "content_filter": 400,
@@ -117,10 +119,20 @@ _BY_WORD = {
     "timeout": 504,
     "authentication_error": 401,
     "invalid_api_key": 401,
+    "billing_error": 402,
     "permission_error": 403,
     "not_found_error": 404,
     "model_not_found": 404,
-}
+    **dict.fromkeys(
+        (
+            "invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url", "image_too_large",
+            "image_too_small", "image_parse_error", "image_content_policy_violation", "invalid_image_mode",
+            "image_file_too_large", "unsupported_image_media_type", "empty_image_file", "failed_to_download_image",
+            "image_file_not_found",
+        ),
+        400,
+    ),
+}  # fmt: skip
 
 
 def _said(error: ErrorBody) -> Said:

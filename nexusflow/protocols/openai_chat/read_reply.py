@@ -18,7 +18,7 @@ from nexusflow.protocols.openai_chat.wire_reply import ABSENT, Answer, Choice, M
 
 def read(body: bytes, to: Destination) -> ChatReply:
     """The reply. Raises `RequestRefused` for an answer that is not a chat completion: malformed (U-11), an error in a
-    200 (U-16), without a choice (U-34)."""
+    200 (U-16), without a choice that says anything or has its end (U-34)."""
     try:
         answer = read_parts.read_answer(body)
     except msgspec.ValidationError:
@@ -36,6 +36,8 @@ def read(body: bytes, to: Destination) -> ChatReply:
         candidates = tuple(_candidate(choice, at, answer, to) for at, choice in enumerate(answer.choices))
     except msgspec.DecodeError:
         raise refuse(Kind.UPSTREAM, "The provider's answer is not a chat completion.") from None
+    if not any(one.parts for one in candidates) and not any(choice.finish_reason for choice in answer.choices):
+        raise refuse(Kind.UPSTREAM, "The provider's answer is empty.")
     return ChatReply(
         origin=CHAT,
         candidates=candidates,
@@ -53,7 +55,7 @@ def _usage(answer: Answer) -> Usage | None:
     places = [answer.usage, *(choice.usage for choice in answer.choices or ())]
     if answer.x_groq is not None:
         places.append(answer.x_groq.usage)
-    return usage.first(places, tier=answer.service_tier)
+    return usage.first(places, tier=answer.service_tier, zeros=True)
 
 
 def _ext(answer: Answer) -> Ext | None:

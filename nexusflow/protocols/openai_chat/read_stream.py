@@ -11,6 +11,7 @@ from msgspec import Raw
 from nexusflow.ir.capabilities import Destination
 from nexusflow.ir.errors import Kind, Problem, RequestRefused
 from nexusflow.ir.events import Done, Event, Failed, Started, UsageSeen
+from nexusflow.ir.usage import Usage
 from nexusflow.protocols.openai_chat import errors, usage
 from nexusflow.protocols.openai_chat.read_parts import numbered, read_answer, sources_of
 from nexusflow.protocols.openai_chat.stream_choice import ChoiceReader
@@ -33,6 +34,7 @@ class StreamReader:
         "_citations",
         "_fingerprint",
         "_id",
+        "_metered",
         "_over",
         "_results",
         "_splitter",
@@ -40,6 +42,7 @@ class StreamReader:
         "_tier",
         "_to",
         "_whole",
+        "_zero",
     )
 
     def __init__(self, to: Destination) -> None:
@@ -55,6 +58,8 @@ class StreamReader:
         self._fingerprint: str | None = None
         self._citations = ABSENT
         self._results = ABSENT
+        self._metered = False
+        self._zero: Usage | None = None
 
     def feed(self, piece: bytes) -> list[Event]:
         """Events of `piece`, which may end anywhere."""
@@ -164,7 +169,10 @@ class StreamReader:
         if says(raw):
             seen = usage.read(bytes(raw), tier=self._tier)
             if seen.total:
+                self._metered = True
                 out.append(UsageSeen(seen))
+            elif seen.input_text is not None and seen.output_text is not None:
+                self._zero = seen
 
     def _end(self, out: list[Event]) -> None:
         if not any(choice.meaningful or choice.finish for choice in self._choices.values()):
@@ -180,6 +188,8 @@ class StreamReader:
             self._fail(refused.problem, out)
             return
         self._over = True
+        if self._zero is not None and not self._metered:
+            out.append(UsageSeen(self._zero))  # where there is nothing else, zeros are the report (U-33)
         ext = {"system_fingerprint": Raw(msgspec.json.encode(self._fingerprint))} if self._fingerprint else None
         out.append(Done(self._tier, ext))
 

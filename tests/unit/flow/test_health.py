@@ -1,14 +1,20 @@
 """The fleet as one worker sees it: contract 2.11, R-02, and class by class what counts (reliability 1.3)."""
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 
-from nexusflow.flow.failure import Failure, of_fault, of_status
+from nexusflow.flow.failure import Failure, of_fault, of_refusal, of_status
 from nexusflow.flow.health import CREDENTIAL_S, FIRST_EJECTION_S, LONGEST_EJECTION_S, Fleet
 from nexusflow.flow.strategy import Asker
+from nexusflow.ir.errors import Problem, RequestRefused
+from nexusflow.protocols.anthropic import errors as anthropic_errors
+from nexusflow.protocols.gemini import errors as gemini_errors
+from nexusflow.protocols.openai_chat import errors as openai_errors
 from nexusflow.upstream.transport import Fault
 from tests.support.lanes import served_lane
 
@@ -32,6 +38,7 @@ def fleet(clock: Clock) -> Fleet:
 
 ASKER = Asker("key", 1_000, 0)
 A, B, C = (replace(served_lane(name), priority=at) for at, name in enumerate("abc"))
+API_KEY_INVALID = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
 DEGRADED, DOWN = A.provider.degraded_after, A.provider.down_after
 
 
@@ -224,6 +231,43 @@ def test_models_of_one_provider_are_apart(fleet: Fleet) -> None:
 )
 def test_classes_of_refusals(status: int, failure: str) -> None:
     assert of_status(status) == failure
+
+
+@pytest.mark.parametrize(
+    ("read", "error", "failure"),
+    [
+        (openai_errors.read_in_band, {"type": "invalid_request_error", "code": "invalid_api_key"}, "A"),
+        (openai_errors.read_in_band, {"type": "billing_error"}, "A"),
+        (openai_errors.read_in_band, {"code": 404}, "A"),
+        (openai_errors.read_in_band, {"code": "rate_limit_exceeded"}, "Q"),
+        (openai_errors.read_in_band, {"code": "insufficient_quota"}, "Q"),
+        (openai_errors.read_in_band, {"code": 503}, "Q"),
+        (openai_errors.read_in_band, {"type": "invalid_request_error"}, "C"),
+        (openai_errors.read_in_band, {"code": "invalid_prompt"}, "C"),
+        (openai_errors.read_in_band, {"code": "image_too_large"}, "C"),
+        (openai_errors.read_in_band, {"code": "server_error"}, "U"),
+        (openai_errors.read_in_band, {"message": "no"}, "U"),
+        (anthropic_errors.read_in_band, {"type": "authentication_error"}, "A"),
+        (
+            anthropic_errors.read_in_band,
+            {"type": "invalid_request_error", "message": "Your credit balance is too low"},
+            "A",
+        ),
+        (anthropic_errors.read_in_band, {"type": "rate_limit_error"}, "Q"),
+        (anthropic_errors.read_in_band, {"type": "invalid_request_error"}, "C"),
+        (anthropic_errors.read_in_band, {"type": "api_error"}, "U"),
+        (gemini_errors.read_in_band, {"status": "PERMISSION_DENIED"}, "A"),
+        (gemini_errors.read_in_band, {"code": 400, "details": [API_KEY_INVALID]}, "A"),
+        (gemini_errors.read_in_band, {"code": 429}, "Q"),
+        (gemini_errors.read_in_band, {"code": 400}, "C"),
+        (gemini_errors.read_in_band, {"code": 500}, "U"),
+    ],
+)
+def test_U16_an_error_in_a_good_answer_is_what_its_own_code_says(
+    read: Callable[[bytes], Problem], error: dict[str, Any], failure: str
+) -> None:
+    """It is of class U only where the provider failed: what it has begun it may bill."""
+    assert of_refusal(RequestRefused(read(json.dumps(error).encode()))) == failure
 
 
 def test_classes_of_faults_below_http() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -47,7 +48,7 @@ def test_any_part_of_any_pieces_is_that_part_of_the_file(cuts: list[int], first:
     places = [0, *sorted(set(cuts)), 100]
 
     async def pieces() -> AsyncIterator[bytes]:
-        for start, end in zip(places, places[1:], strict=False):
+        for start, end in pairwise(places):
             yield FILE[start:end]
 
     async def read(part: range | None) -> bytes:
