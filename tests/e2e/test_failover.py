@@ -115,6 +115,8 @@ def spec(ports: dict[str, int], metrics: int) -> str:
         for name, port in ports.items()
     }
 
+    providers["limping"] = {**providers["first"], "health": {"degraded_after": 1000, "down_after": 1000}}
+
     def model(name: str, good: str, first: str = "first") -> dict[str, Any]:
         short = dict.fromkeys(("connect_seconds", "first_byte_seconds", "idle_seconds", "total_seconds"), 1)
         dear = {"input": "4", "output": "16"}
@@ -138,6 +140,7 @@ def spec(ports: dict[str, int], metrics: int) -> str:
     models["slow"] = model("slow", "stream")
     del models["slow"]["lanes"][0]["timeouts"]
     models["storm"] = model("storm", "storm")
+    models["limping"] = model("storm", "chat", "limping")
     whole = {"version": 1, "gateway": {"name": "failover"}, "providers": providers, "models": models}
     return json.dumps({**whole, "telemetry": {"metrics_port": metrics}})
 
@@ -260,6 +263,12 @@ def test_R01_where_all_providers_fail_they_get_a_fifth_more_than_callers_send(st
         labels = {"provider": name, "deployment": f"{name}/storm"}
         assert wait_until(lambda: stage.metric("upstream_attempts_total", **labels) == attempts)  # noqa: B023
         assert stage.metric("deployment_state", deployment=f"{name}/storm") == {(): 2}
+
+
+def test_R01_a_retry_that_is_answered_costs_no_budget(stage: Stage) -> None:
+    """However often it happens: the provider behind is not in a storm."""
+    answers = [stage.ask("limping") for _ in range(15)]
+    assert {(one.status, one.header("x-nexusflow-attempts")) for one in answers} == {(200, "2")}
 
 
 def test_metrics_tell_how_attempts_ended(stage: Stage) -> None:
