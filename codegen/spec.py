@@ -103,6 +103,13 @@ class MediaFetch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     allow_http: bool = False
 
 
+class Thresholds(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Two amounts of one measure of load: from `soft` on the less important calls are refused, from `hard` on all."""
+
+    soft: int
+    hard: int
+
+
 class ErrorPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How errors that the protocols leave open are answered."""
 
@@ -321,6 +328,17 @@ class Defaults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     on_loss: OnLoss | None = None
 
 
+class Overload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a worker has too much to do, and refuses calls so that the others stay fast.
+
+    The priority of a key says whose calls go first. Looked at four times a second.
+    """
+
+    loop_lag_ms: Thresholds = Thresholds(soft=500, hard=2000)
+    requests: Thresholds = Thresholds(soft=4000, hard=8000)
+    memory_mb: Thresholds | None = None
+
+
 class Capabilities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a model can do beyond plain text. A flag that is absent takes the usual value of the provider's protocol."""
 
@@ -479,6 +497,7 @@ class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     public_url: str | None = None
     tasks: TaskPolicy = TaskPolicy()
     media_fetch: MediaFetch = MediaFetch()
+    overload: Overload = Overload()
     errors: ErrorPolicy = ErrorPolicy()
     billing: GatewayBilling = GatewayBilling()
     on_loss: OnLoss = "warn"

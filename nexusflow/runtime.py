@@ -16,12 +16,13 @@ from nexusflow.flow.desk import Desk
 from nexusflow.flow.exchange import Exchange, Watchdog
 from nexusflow.flow.gate import Gate
 from nexusflow.flow.health import Fleet
+from nexusflow.flow.load import Load
 from nexusflow.flow.losses import LossCount
 from nexusflow.flow.served import ByName, serve_models
 from nexusflow.flow.signatures import Signatures
 from nexusflow.flow.usual import Usual
 from nexusflow.ir.artifact import Artifact
-from nexusflow.ir.plan import Provider, Server
+from nexusflow.ir.plan import Overload, Provider, Server
 from nexusflow.ir.secret import read_secret
 from nexusflow.keys.cache import KeyCache
 from nexusflow.keys.pepper import pepper_of, pepper_path
@@ -91,6 +92,7 @@ class Runtime:
     losses: LossCount = field(default_factory=LossCount)
     fetcher: Fetcher = field(default_factory=Fetcher)
     fleet: Fleet = field(default_factory=Fleet)
+    overload: Overload = field(default_factory=Overload)
     drain_seconds: float = 30.0
     draining: bool = False
     _catalogue: tuple[Artifact, ByName] | None = None
@@ -100,12 +102,14 @@ class Runtime:
     _usual: Usual = field(default_factory=Usual)
     _pool: Pool = field(default_factory=Pool)
     _workshop: tuple[Artifact, Workshop] | None = None
+    load: Load = field(init=False)
     _checker: Checker = field(init=False)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._checker = Checker(self.fleet)
+        self.load = Load(self.overload, self.watchdog.exchanges)
 
     def catalogue(self, artifact: Artifact) -> ByName:
         """The models of `artifact`, ready to serve; its surfaces share them."""
@@ -124,7 +128,7 @@ class Runtime:
             funds_status=policy.funds_status,
             drains=self._drains,
             books=self.books,
-            gate=Gate(self.limiter, self.directory, artifact.plan.limits, self._usual),
+            gate=Gate(self.limiter, self.directory, artifact.plan.limits, self._usual, self.load),
         )
 
     def workshop(self, artifact: Artifact) -> Workshop:
@@ -182,6 +186,7 @@ class Runtime:
         self.engine.start()
         self._tasks = [
             asyncio.create_task(self.watchdog.run()),
+            asyncio.create_task(self.load.watch()),
             asyncio.create_task(self.keys.watch(self._stop)),
             asyncio.create_task(self.directory.watch(self._stop)),
             asyncio.create_task(self._expire()),
@@ -216,6 +221,9 @@ class Runtime:
             keep(catalogue.JOURNAL_BACKLOG, self.ledger.backlog)
             keep(catalogue.JOURNAL_AGE, self.ledger.oldest_s)
             keep(catalogue.WORKERS, 1)
+            keep(catalogue.OVERLOAD, self.load.level)
+            for (priority, reason), count in self.load.shed.items():
+                keep(catalogue.SHED, count, priority, reason)
             self._sample_limits()
             self._sample_fleet()
             losses: Counter[str] = Counter()
@@ -314,6 +322,7 @@ def open_runtime(settings: Settings, server: Server) -> Runtime:
         meter=meter,
         limiter=Limiter(open_engine(server.counters, settings.root), lambda: server.workers * server.hosts),
         fetcher=fetcher,
+        overload=server.overload,
         drain_seconds=server.drain_ms / 1000,
     )
 

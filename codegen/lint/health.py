@@ -1,4 +1,4 @@
-"""NF307: a provider that is out before it is degraded."""
+"""NF307 and NF308: thresholds in the wrong order."""
 
 from collections.abc import Iterator
 
@@ -38,3 +38,33 @@ def down_before_degraded(context: Context) -> Iterator[Diagnostic]:
             (*path, written),
             help=(f"raise `down_after` to at least {health.degraded_after}, or lower `degraded_after`",),
         )
+
+
+@rule("NF308", "hard-before-soft")
+def hard_before_soft(context: Context) -> Iterator[Diagnostic]:
+    """A worker refuses all calls at a load at which it does not yet refuse the less important ones.
+
+    ## Why
+    Between `soft` and `hard` the calls of sheddable and default keys are refused, so that those of critical keys go
+    on. Where `hard` is not the larger number, all are refused at once; most often the two were mixed up.
+
+    ## Bad
+        gateway:
+          overload:
+            requests: {soft: 1000, hard: 500}
+
+    ## Good
+        gateway:
+          overload:
+            requests: {soft: 500, hard: 1000}
+    """
+    overload = context.document.gateway.overload
+    for name in overload.__struct_fields__:
+        bounds = getattr(overload, name)
+        if bounds is not None and bounds.hard <= bounds.soft:
+            yield context.report(
+                "NF308",
+                f"`{name}` is hard at {bounds.hard} already, and soft only at {bounds.soft}",
+                ("gateway", "overload", name, "hard"),
+                help=("make `hard` the larger number",),
+            )

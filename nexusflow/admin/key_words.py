@@ -11,7 +11,7 @@ from nexusflow.admin.words import Listed, Reference
 from nexusflow.ir.account import DEFAULT_ORG
 from nexusflow.ir.plan import Protocol
 from nexusflow.keys import Changes, Key, KeyUse, Scopes
-from nexusflow.keys.model import wall_ms
+from nexusflow.keys.model import Priority, wall_ms
 from nexusflow.keys.scopes import Admin, Endpoint
 from nexusflow.reports.words import moment
 
@@ -41,6 +41,7 @@ class NewKey(Struct, forbid_unknown_fields=True, kw_only=True):
     owner: Reference | None = None
     plan: Reference | None = None
     rpm: int | None = None
+    priority: Priority = "default"
     expires_at: Instant | None = None
     scopes: KeyScopes = msgspec.field(default_factory=KeyScopes)
 
@@ -53,6 +54,7 @@ class KeyChange(Struct, forbid_unknown_fields=True, kw_only=True):
     owner: Reference | UnsetType | None = UNSET
     plan: Reference | UnsetType | None = UNSET
     rpm: int | UnsetType | None = UNSET
+    priority: Priority | UnsetType = UNSET
     expires_at: Instant | UnsetType | None = UNSET
     scopes: KeyScopes | UnsetType = UNSET
 
@@ -79,6 +81,7 @@ class ApiKey(Struct, kw_only=True):
     owner: str | None
     plan: str | None
     rpm: int | None
+    priority: Priority
     scopes: KeyScopes
     created_at: str
     expires_at: str | None
@@ -109,6 +112,7 @@ def shown(key: Key, use: KeyUse | None) -> ApiKey:
         owner=key.owner,
         plan=key.plan,
         rpm=key.rpm,
+        priority=key.priority,
         scopes=msgspec.convert(key.scopes, KeyScopes, from_attributes=True),
         created_at=moment(key.created_ms),
         expires_at=_moment(key.expires_ms),
@@ -128,6 +132,7 @@ def changes_of(data: KeyChange) -> Changes:
         owner=data.owner,
         plan=data.plan,
         rpm=data.rpm,
+        priority=data.priority,
         expires_ms=ends if isinstance(ends, UnsetType) else millis(ends),
         scopes=data.scopes if isinstance(data.scopes, UnsetType) else scopes_of(data.scopes),
     )

@@ -52,6 +52,7 @@ class Keys(Controller):
                 owner=data.owner,
                 plan=data.plan,
                 rpm=data.rpm,
+                priority=data.priority,
                 scopes=scopes_of(data.scopes),
                 actor=actor,
             )

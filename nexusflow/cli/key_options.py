@@ -59,6 +59,7 @@ def text_or_none(value: str) -> str | None:
 
 def bound_options(command: Callable[..., None]) -> Callable[..., None]:
     """Gives `command` the options for what a key may be used for; those not given are left out of its arguments."""
+    from nexusflow.keys.model import Priority
     from nexusflow.keys.scopes import Admin, Endpoint
 
     options = (
@@ -66,6 +67,9 @@ def bound_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--owner", type=text_or_none, help="The user (id or name) who owns it, or `none`."),
         click.option("--plan", type=text_or_none, help="The plan whose limits apply to it, or `none`."),
         click.option("--rpm", type=rpm_or_none, metavar="N", help="Its own bound on requests per minute, or `none`."),
+        click.option(
+            "--priority", type=click.Choice(get_args(Priority)), help="Whose calls are refused first under overload."
+        ),
         click.option("--model", "models", multiple=True, help="A model, or a pattern like `qwen*`; repeatable."),
         click.option(
             "--protocol", "protocols", multiple=True, type=click.Choice([*get_args(Protocol), ANY]), help="Repeatable."
@@ -102,7 +106,7 @@ def bounds_of(before: "Scopes", given: dict[str, Any]) -> dict[str, Any]:
     }
     if was_given("admin"):
         scopes["admin"] = given["admin"]
-    plain = {name: given[name] for name in ("team", "owner", "plan", "rpm") if was_given(name)}
+    plain = {name: given[name] for name in ("team", "owner", "plan", "rpm", "priority") if was_given(name)}
     return plain | ({"scopes": msgspec.structs.replace(before, **scopes)} if scopes else {})
 
 

@@ -181,6 +181,7 @@ def _described(key: "Key", use: "KeyUse | None" = None) -> dict[str, Any]:
         "owner": key.owner,
         "plan": key.plan,
         "rpm": key.rpm,
+        "priority": key.priority,
         "models": key.scopes.models,
         "protocols": key.scopes.protocols,
         "endpoints": key.scopes.endpoints,

@@ -17,9 +17,9 @@ from nexusflow.flow.desk import set_aside
 from nexusflow.flow.estimate import Size, size_of
 from nexusflow.flow.explained import Explained, LeftOut, PerMillion, Refusal, Refused, Tried, Waits
 from nexusflow.flow.failover import Way
-from nexusflow.flow.failure import Failure, of_refusal
 from nexusflow.flow.gate import Gate
 from nexusflow.flow.health import Fleet
+from nexusflow.flow.load import Load
 from nexusflow.flow.order import Order
 from nexusflow.flow.preference import Preference
 from nexusflow.flow.served import ServedLane, Upstreams, readiness, serve_models
@@ -125,7 +125,7 @@ def told(problem: Problem, errors: Errors) -> Refusal:
 def _gate(plan: Plan, accounts: Accounts | None) -> Gate:
     """With counters of its own, of which nothing is taken yet: it refuses what is more than a whole limit."""
     agreements = accounts.directory if accounts is not None else _NoAgreements()
-    return Gate(Limiter(MemoryEngine()), agreements, plan.limits, Usual())
+    return Gate(Limiter(MemoryEngine()), agreements, plan.limits, Usual(), Load(plan.server.overload, ()))
 
 
 async def _admit(plan: Plan, gate: Gate, order: Order, accounts: Accounts | None) -> Size:
@@ -155,8 +155,6 @@ def _lanes(taken: Taken, fleet: _AtRest, size: Size, errors: Errors, now_ms: int
                 gets_there = True
             except RequestRefused as refused:
                 refusal = last = told(refused.problem, errors)
-                if not gets_there and of_refusal(refused) is Failure.CALLER:
-                    raise Refused(refusal) from None
             among = fleet.among(way.lane, taken.wish)
             found.append(_tried(way, put, refusal, among, size, taken.order.stream, now_ms))
     if last is not None and not gets_there:

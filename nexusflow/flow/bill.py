@@ -73,7 +73,7 @@ class Bill(Struct):
     def follow(self) -> None:
         """Let the exchange tell of what money depends on."""
         exchange = self.exchange
-        exchange.dispatch = self.dispatch
+        exchange.on_dispatch = self.dispatch
         if self.stream:
             exchange.outlive = self.outlive
             exchange.progress = self.note_progress

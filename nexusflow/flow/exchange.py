@@ -36,27 +36,28 @@ class Exchange:
     """The mutable state of one call. Owned by the task that serves it.
 
     `used` tells what the attempt consumed as far as it went; it is read from the provider's words only when asked.
-    `dispatch` is called before the first byte goes to a provider, `hear` with each piece of its stream, `progress`
+    `on_dispatch` is called before the first byte goes to a provider, `hear` with each piece of its stream, `progress`
     every two seconds while it lasts; `heard_at` is when a provider's answer last began; `outlive` says whether the call
     goes on when the client leaves. These belong to whoever keeps the books. `waited` counts the seconds in which a
-    whole answer of a provider was waited for.
+    whole answer of a provider was waited for, `sent` tells whether the attempt under way has left this machine.
     """
 
     __slots__ = (
         "answered",
         "deadline",
-        "dispatch",
         "expired",
         "gone",
         "hear",
         "heard_at",
         "keep_alive",
+        "on_dispatch",
         "outlive",
         "phase",
         "progress",
         "progress_at",
         "quiet_at",
         "request_id",
+        "sent",
         "task",
         "total",
         "used",
@@ -74,7 +75,8 @@ class Exchange:
         self.answered = False
         self.keep_alive: Callable[[], Awaitable[None]] | None = None
         self.used: Callable[[], Usage | None] = nothing_used
-        self.dispatch: Callable[[], object] = nothing_used
+        self.on_dispatch: Callable[[], object] = nothing_used
+        self.sent = False
         self.hear: Callable[[bytes], None] = _ignore
         self.progress: Callable[[], None] | None = None
         self.progress_at = float("inf")
@@ -84,6 +86,11 @@ class Exchange:
         """Begin to wait for `phase`, at most `seconds` and never beyond the call's total."""
         self.phase = phase
         self.deadline = min(time.monotonic() + seconds, self.total)
+
+    def dispatch(self) -> None:
+        """The provider is about to get the call: what was done till now cost nothing."""
+        self.sent = True
+        self.on_dispatch()
 
     def read_on(self, idle_seconds: float, quiet_seconds: float) -> None:
         """The client has what there was: wait for the provider's next byte, and count the quiet from now."""
@@ -142,7 +149,7 @@ class Exchange:
 
     def part(self) -> None:
         """The call is over: let go of what refers back to it, so that all of it is freed now, without the collector."""
-        self.dispatch = self.used = nothing_used
+        self.on_dispatch = self.used = nothing_used
         self.hear = _ignore
         self.outlive = _no
         self.keep_alive = self.progress = None

@@ -7,7 +7,6 @@ from typing import NamedTuple
 from nexusflow.flow.client import ClientStream
 from nexusflow.flow.exchange import Exchange, Phase
 from nexusflow.flow.failure import Failure, of_refusal
-from nexusflow.flow.gate import LaneFull
 from nexusflow.flow.health import Fleet
 from nexusflow.flow.served import ServedLane, ServedModel
 from nexusflow.flow.stream import expired
@@ -43,23 +42,26 @@ async def serve(
 
     `lost` is told of an attempt before the next one begins, and of a last one that nobody knows the end of (class U).
     Nothing is tried again once the client has content (R-22; a sign of life is none, R-21), when the fault is the
-    caller's, when the call's whole time is over (R-26), or when too much was tried again lately (R-01).
+    caller's, when the call's whole time is over (R-26), or when too much was tried again lately (R-01). A way that was
+    not tried, because its lane is full or cannot carry the request, is no fault of a provider's and takes no budget.
     Raises `RequestRefused` as the last attempt did.
     """
     retried = False
     budget = fleet.budget(ways[0].served.model.id, choice=len(ways) > 1)
     for number, way in enumerate(ways, 1):
         turn(way, number)
+        exchange.sent = False
         refused = await _try(exchange, client, way, fleet, attempt)
         if refused is None:
             if retried:
                 budget.give_back()
             return
         failure = of_refusal(refused)
-        retried = not isinstance(refused, LaneFull)
+        retried = exchange.sent
         if retried:
             fleet.failed(way.lane, failure, refused.problem.retry_after)
-        final = number == len(ways) or failure is Failure.CALLER or client.said or exchange.gone or exchange.overdue
+        futile = retried and failure is Failure.CALLER
+        final = number == len(ways) or futile or client.said or exchange.gone or exchange.overdue
         if final or (retried and not budget.take()):
             if failure is Failure.UNCERTAIN and not (client.said or exchange.gone):
                 lost(failure, True)

@@ -14,6 +14,7 @@ from msgspec import Struct
 from nexusflow.flow.client import Header
 from nexusflow.flow.estimate import Size
 from nexusflow.flow.failure import AttemptFailed, Failure
+from nexusflow.flow.load import Load
 from nexusflow.flow.order import Order
 from nexusflow.flow.served import ServedLane
 from nexusflow.flow.usual import Usual
@@ -73,6 +74,7 @@ class Gate:
     directory: Agreements
     rules: LimitRules
     usual: Usual
+    load: Load
     _known: dict[tuple[str, str], tuple[Key, object, tuple[Limit, ...]]] = field(default_factory=dict)
 
     def limits(self, key: Key, model: Model | None = None) -> tuple[Limit, ...]:
@@ -90,7 +92,12 @@ class Gate:
         return found
 
     def early(self, key: Key, protocol: str, headers: list[Header]) -> None:
-        """Refuse, before the body is read, what an earlier refusal covers (R-30). Raises `RequestRefused`."""
+        """Refuse, before the body is read, what an earlier refusal covers, or has no room (R-30, R-31).
+
+        Raises `RequestRefused`.
+        """
+        if self.load.level:
+            self.load.admit(key.priority)
         limits = self.limits(key)
         refused = self.limiter.early(limits) if limits else None
         if refused is not None:

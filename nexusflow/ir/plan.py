@@ -312,6 +312,21 @@ class RequestBounds(Struct, frozen=True, kw_only=True):
     body_timeout_ms: int = 60_000
 
 
+class Thresholds(Struct, frozen=True):
+    """Two amounts of one measure of load: from `soft` on some calls are refused, from `hard` on all."""
+
+    soft: int
+    hard: int
+
+
+class Overload(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """When a worker refuses calls because it has too much to do (R-03, R-31); None: this measure sheds nothing."""
+
+    loop_lag_ms: Thresholds = Thresholds(500, 2_000)
+    requests: Thresholds = Thresholds(4_000, 8_000)
+    memory_mb: Thresholds | None = None
+
+
 class MediaFetch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where media given by URL may come from beside https on the public internet (SEC-20): `allow_hosts` are
     `host:port`, `allow_http` opens plain http to public addresses."""
@@ -404,6 +419,7 @@ class Server(Struct, frozen=True, kw_only=True):
     query_key: bool = True
     trusted_proxies: tuple[str, ...] = ()
     media_fetch: MediaFetch = MediaFetch()
+    overload: Overload = Overload()
     database: DatabaseAt = DatabaseAt()
     counters: CountersAt = CountersAt()
     tasks: TaskPolicy = TaskPolicy()

@@ -7,7 +7,7 @@ from typing import get_args
 from nexusflow.accounts.model import AccountInvalid, Member, Team, check_text
 from nexusflow.accounts.table import find_organisation
 from nexusflow.ir.plan import Protocol
-from nexusflow.keys.model import Key, KeyInvalid
+from nexusflow.keys.model import Key, KeyInvalid, Priority
 from nexusflow.keys.scopes import Admin, Endpoint, Scopes
 from nexusflow.store import Database
 
@@ -40,6 +40,14 @@ def check_rpm(rpm: int | None) -> int | None:
     if rpm is not None and not 1 <= rpm <= HIGHEST_RPM:
         raise KeyInvalid(f"A key's requests per minute are 1 to {HIGHEST_RPM}.", "rpm")
     return rpm
+
+
+def check_priority(priority: str) -> str:
+    """`priority`, if it is one. Raises KeyInvalid."""
+    known = get_args(Priority)
+    if priority not in known:
+        raise KeyInvalid(f"{priority!r} is not one of: {', '.join(known)}.", "priority")
+    return priority
 
 
 def check_scopes(scopes: Scopes) -> Scopes:
@@ -79,6 +87,7 @@ def check_whole(key: Key, now_ms: int) -> Key:
     if key.plan is not None:
         check_name(key.plan, "A plan", "plan")
     check_rpm(key.rpm)
+    check_priority(key.priority)
     check_scopes(key.scopes)
     return key
 

@@ -1,18 +1,23 @@
 """What a customer key is, once its secret is gone."""
 
 import time
+from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
 from nexusflow.ir.account import DEFAULT_ORG
 from nexusflow.keys.scopes import OPEN, Scopes
 
+Priority = Literal["critical", "default", "sheddable"]
+"""Whose calls go first when a worker has too much to do (R-31): the sheddable ones are refused first."""
+
 
 class Key(Struct, frozen=True, kw_only=True):
     """A customer key without its secret. Times are milliseconds since 1970, UTC.
 
     `prefix` (11 characters) and `last4` are all of the secret that is ever shown again (SEC-53). `org` pays, `team` and
-    `owner` (a user's id) are parts of it. `plan` names limits, `rpm` is the key's own bound on requests per minute.
+    `owner` (a user's id) are parts of it. `plan` names limits, `rpm` is the key's own bound on requests per minute,
+    `priority` says whose calls are refused first under overload.
 
     A rotated key keeps its id, for its new secret. The secret before is a row of its own until its grace is over, with
     `replaced_by` the id of the key; a call with it is a call of that key.
@@ -30,6 +35,7 @@ class Key(Struct, frozen=True, kw_only=True):
     owner: str | None = None
     plan: str | None = None
     rpm: int | None = None
+    priority: Priority = "default"
     scopes: Scopes = OPEN
     replaced_by: str | None = None
 
@@ -54,6 +60,7 @@ class Changes(Struct, frozen=True, kw_only=True):
     owner: str | UnsetType | None = UNSET
     plan: str | UnsetType | None = UNSET
     rpm: int | UnsetType | None = UNSET
+    priority: Priority | UnsetType = UNSET
     scopes: Scopes | UnsetType = UNSET
 
 

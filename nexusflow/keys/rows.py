@@ -9,7 +9,8 @@ from nexusflow.keys.scopes import OPEN, Scopes
 from nexusflow.store import StoreError, Value
 
 COLUMNS = (
-    "id, name, prefix, last4, created_ms, expires_ms, revoked_ms, org, team, owner, plan, rpm, scopes, replaced_by"
+    "id, name, prefix, last4, created_ms, expires_ms, revoked_ms, org, team, owner, plan, rpm, priority, scopes, "
+    "replaced_by"
 )
 
 

@@ -10,7 +10,7 @@ from nexusflow.accounts.audit import SYSTEM, Change, change
 from nexusflow.accounts.model import new_id
 from nexusflow.ir.account import DEFAULT_ORG
 from nexusflow.keys.checks import check_end, check_whole, placed
-from nexusflow.keys.model import Changes, Key, KeyAmbiguous, KeyInvalid, KeyUnknown, KeyUse
+from nexusflow.keys.model import Changes, Key, KeyAmbiguous, KeyInvalid, KeyUnknown, KeyUse, Priority
 from nexusflow.keys.pepper import bind_pepper
 from nexusflow.keys.rows import COLUMNS, key_of
 from nexusflow.keys.scopes import OPEN, Scopes
@@ -22,7 +22,7 @@ LONGEST_GRACE_MS = 90 * 86_400_000
 Keys = list[Key]  # a name outside the class, where `list` is a method
 _SHORTEST_PREFIX = 8  # characters, so that a slip of the finger names no key
 _NEXT = "(SELECT coalesce(max(change), 0) + 1 FROM api_key)"
-_SHOWN = ("name", "org", "team", "owner", "plan", "rpm", "expires_ms")
+_SHOWN = ("name", "org", "team", "owner", "plan", "rpm", "priority", "expires_ms")
 
 
 class KeyTable:
@@ -46,6 +46,7 @@ class KeyTable:
         owner: str | None = None,
         plan: str | None = None,
         rpm: int | None = None,
+        priority: Priority = "default",
         scopes: Scopes = OPEN,
         actor: str = SYSTEM,
     ) -> tuple[Key, str]:
@@ -70,6 +71,7 @@ class KeyTable:
                 owner=owner,
                 plan=plan,
                 rpm=rpm,
+                priority=priority,
                 scopes=scopes,
             )
             self._insert(check_whole(key, under_way.at_ms), self._digest(secret.encode("ascii")))
@@ -185,7 +187,7 @@ class KeyTable:
 
     def _insert(self, key: Key, digest: Value) -> None:
         *plain, scopes, replaced_by = msgspec.structs.astuple(key)
-        places = ", ".join(f"${number}" for number in range(1, 16))
+        places = ", ".join(f"${number}" for number in range(1, 17))
         self._database.execute(
             f"INSERT INTO api_key ({COLUMNS}, digest, change) VALUES ({places}, {_NEXT})",  # noqa: S608
             (*plain, msgspec.json.encode(scopes).decode(), replaced_by, digest),
@@ -195,13 +197,14 @@ class KeyTable:
         """All that `update` may change."""
         self._set(
             key.id,
-            "name = $2, expires_ms = $3, team = $4, owner = $5, plan = $6, rpm = $7, scopes = $8",
+            "name = $2, expires_ms = $3, team = $4, owner = $5, plan = $6, rpm = $7, priority = $8, scopes = $9",
             key.name,
             key.expires_ms,
             key.team,
             key.owner,
             key.plan,
             key.rpm,
+            key.priority,
             msgspec.json.encode(key.scopes).decode(),
         )
 

@@ -96,6 +96,8 @@ SETTLEMENTS = Metric("settlements_total", "counter", "Calls by what their charge
 JOURNAL_BACKLOG = Metric("journal_backlog_records", "sum", "Records that the ledger does not hold yet.")
 JOURNAL_AGE = Metric("journal_oldest_age_seconds", "max", "Age of the oldest of them.")
 LOSSES = Metric("translation_losses_total", "counter", "What translations between protocols left out.", ("kind",))
+SHED = Metric("shed_total", "counter", "Calls that were refused for overload.", ("priority", "reason"))
+OVERLOAD = Metric("overload_level", "max", "0 none; 1 to 3: calls of sheddable, default and all keys are refused.")
 LOOP_LAG = Metric("event_loop_lag_seconds", "max", "How late a worker's event loop was at its last tick.")
 DRAINING = Metric("draining", "max", "1 while the gateway ends its calls to stop.")
 BUILD = Metric("build_info", "max", "1 for the plan that a worker serves.", ("version", "plan"))
@@ -109,7 +111,7 @@ CATALOGUE: dict[str, Metric] = {
     for metric in (
         REQUESTS, REFUSED, DURATION, TTFT, TIME_PER_TOKEN, OVERHEAD, IN_FLIGHT, ATTEMPTS,
         FAILOVERS, RETRIES_REFUSED, DEPLOYMENT_STATE, REJECTIONS, LIMIT_ERRORS, LIMITS_DEGRADED, LEASES_EXPIRED,
-        TOKENS, CHARGED, PROVIDER_COST, ABSORBED, SETTLEMENTS, JOURNAL_BACKLOG, JOURNAL_AGE, LOSSES, LOOP_LAG,
-        DRAINING, BUILD, SWAPS, DROPPED, LOG_DROPPED, WORKERS,
+        TOKENS, CHARGED, PROVIDER_COST, ABSORBED, SETTLEMENTS, JOURNAL_BACKLOG, JOURNAL_AGE, LOSSES, SHED, OVERLOAD,
+        LOOP_LAG, DRAINING, BUILD, SWAPS, DROPPED, LOG_DROPPED, WORKERS,
     )
 }  # fmt: skip

@@ -42,6 +42,8 @@ def spec_at(address: str) -> str:
     models = {
         **{f"last-{name}": model("", "", **best, lanes=last[name]) for name in names},
         "plain": model("", "", lanes=lanes("messages", "gemini", "chat")),
+        "choosy": model("", "", on_loss="reject", lanes=lanes("messages", "gemini", "chat")),
+        "hearing": model("", "", input=best["input"], lanes=lanes("messages", "gemini")),
         "foreign": model("", "", **best, lanes=lanes("messages", "gemini")),
         "strict": model("", "", **best, on_loss="reject", lanes=lanes("messages", "gemini")),
         "deaf": model("", "", **best, lanes=lanes("messages")),
@@ -100,6 +102,22 @@ def test_a_lane_that_cannot_take_the_request_is_left_out(stage: Stage) -> None:
     """Messages takes no sound; under `on_loss: reject` it takes no seed either."""
     assert stage.order("foreign", messages=HEARD) == {"gemini"}
     assert stage.order("strict", seed=1) == {"gemini"}
+
+
+def test_a_lane_that_turns_out_not_to_carry_the_request_is_passed_over(stage: Stage) -> None:
+    """Without `prefer: identity` this is found out when its turn comes; it was not sent anything, so no budget goes."""
+    for _ in range(12):
+        assert stage.order("choosy", times=1, seed=1) == {"gemini"}
+        assert stage.order("hearing", times=1, messages=HEARD) == {"gemini"}
+
+
+def test_the_callers_wish_for_strictness_passes_lossy_lanes_over(stage: Stage) -> None:
+    body = json.dumps({"model": "plain", "messages": HELLO, "seed": 1}).encode()
+    with Connection(stage.gateway.url) as connection:
+        connection.send(request(stage.gateway.key, body, headers=("x-nexusflow-strict: true",)))
+        answer = connection.answer()
+    assert (answer.status, answer.header("x-nexusflow-provider")) == (200, "gemini")
+    assert answer.header("x-nexusflow-warnings") is None
 
 
 @pytest.mark.parametrize("name", ["deaf", "deafest"])

@@ -179,6 +179,15 @@ def test_the_first_lane_told_is_the_one_that_a_gateway_takes(stage: Stage, model
     assert answer.header("x-nexusflow-model") == first["model"]
 
 
+def test_a_model_that_cannot_carry_the_request_leaves_it_to_the_one_that_stands_in(stage: Stage) -> None:
+    body = {"model": "strict", "max_tokens": 10, "messages": HELLO, "top_k": 5, "models": ["even"]}
+    lanes = told(stage, "strict", "--protocol", "anthropic/messages", body=body)["lanes"]
+    assert [(one["model"], one["refusal"] is None) for one in lanes[-3:]] == [("even", True)] * 3
+    assert lanes[0]["refusal"]["param"] == "top_k"
+    answer = ask(stage, body, "/v1/messages")
+    assert (answer.status, answer.header("x-nexusflow-model")) == (200, "even")
+
+
 def test_a_key_that_sticks_to_a_lane_is_told_which(stage: Stage) -> None:
     body = {"model": "sticky", "messages": HELLO}
     for name in ("one", "two", "three"):
@@ -234,7 +243,6 @@ def test_what_gets_lost_is_told_lane_by_lane_as_the_answer_says_it(stage: Stage)
         ("openai/chat-completions", "strict", {"max_tokens": 1_000, "n": 101}),
         ("anthropic/messages", "many", {"max_tokens": "many"}),
         ("anthropic/messages", "strict", {"top_k": 5}),
-        ("anthropic/messages", "strict", {"top_k": 5, "models": ["even"]}),
         ("openai/embeddings", "vectors", {"input": []}),
         ("openai/embeddings", "vectors", {"dimensions": 4}),
         ("openai/embeddings", "many", {}),

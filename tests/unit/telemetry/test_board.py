@@ -18,7 +18,7 @@ CHAT = ("openai/chat-completions", "m")
 def test_every_metric_has_a_name_of_its_kind_and_only_labels_from_compiled_tables() -> None:
     allowed = {
         *("protocol", "model", "provider", "deployment", "outcome", "code", "result", "reason", "limit", "scope"),
-        *("store", "op", "side", "phase", "type", "source", "kind", "version", "plan"),
+        *("store", "op", "side", "phase", "type", "source", "kind", "version", "plan", "priority"),
     }
     for name, metric in CATALOGUE.items():
         assert set(metric.labels) <= allowed
