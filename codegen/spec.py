@@ -334,7 +334,7 @@ class Overload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     The priority of a key says whose calls go first. Looked at four times a second.
     """
 
-    loop_lag_ms: Thresholds = Thresholds(soft=500, hard=2000)
+    loop_lag_ms: Thresholds = Thresholds(soft=1000, hard=5000)
     requests: Thresholds = Thresholds(soft=4000, hard=8000)
     memory_mb: Thresholds | None = None
 

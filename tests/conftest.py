@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from nexusflow import settings
@@ -11,6 +12,12 @@ from nexusflow.testing.simulator import running_simulator
 from tests.support.drive import chat_model, chat_provider, spec
 from tests.support.postgres import PostgresServer, running_postgres
 from tests.support.stores import Store
+
+# How long one example takes says more about the machine than about the code.
+hypothesis.settings.register_profile(
+    "nexusflow", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("nexusflow")
 
 CHAT = "simulator/chat"
 FAULTS = (

@@ -3,8 +3,8 @@
 Each request is a task that its client waits for, so it survives us, is charged once, and is never sent twice.
 """
 
+import asyncio
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -18,7 +18,7 @@ from nexusflow.flow.client import answer
 from nexusflow.flow.exchange import Phase
 from nexusflow.flow.once import name_of
 from nexusflow.ir.errors import Kind, Problem, RequestRefused, refuse
-from nexusflow.ir.task import FINAL, Brief
+from nexusflow.ir.task import FINAL, Brief, Sketch
 from nexusflow.protocols.common import checks
 from nexusflow.protocols.openai_images import read_request
 from nexusflow.protocols.openai_images.wire import ImageRequest
@@ -75,7 +75,7 @@ class OpenAIImages(MediaSurface):
         call.client.headers.append((b"x-nexusflow-task", task.id.encode()))
         if not new:
             call.client.headers.append((b"idempotent-replayed", b"true"))
-        done = await self._done(call, task, new)
+        done = await (self._shown(call, task) if new and task.brief.partials else self._done(call, task, new))
         await self._answer(call, done, request)
 
     async def _done(self, call: Call, task: Task, new: bool) -> Task:
@@ -85,15 +85,31 @@ class OpenAIImages(MediaSurface):
             return found
         raise RequestRefused(_problem(found))
 
+    async def _shown(self, call: Call, task: Task) -> Task:
+        """As `_done`, and the client sees how the picture comes to be where the provider shows it."""
+        sketches: asyncio.Queue[Sketch] = asyncio.Queue()
+
+        async def draw() -> None:
+            while True:
+                await call.client.write(_event(task, "partial_image", _sketch(await sketches.get())))
+
+        with self.runtime.engine.showing(task.id, sketches.put_nowait):
+            drawing = asyncio.ensure_future(draw())
+            try:
+                return await self._done(call, task, new=True)
+            finally:
+                drawing.cancel()
+                await asyncio.gather(drawing, return_exceptions=True)
+
     async def _answer(self, call: Call, task: Task, request: ImageRequest) -> None:
         call.exchange.enter(Phase.WRITE, 60)
         items = [await self._item(one, task, request) for one in task.output or ()]
         if not request.stream:
-            body = {"created": task.created_ms // 1000, "data": items, **_said(task)}
+            body = {"created": task.created_ms // 1000, "data": items, **_said(task), **_usage(task)}
             await answer(call.send, 200, msgspec.json.encode(body), call.client.headers)
             return
-        for event in _events(task, items):
-            await call.client.write(event)
+        for item in items:
+            await call.client.write(_event(task, "completed", {**item, **_said(task), **_usage(task)}))
         await call.client.end()
 
     async def _item(self, one: Stored, task: Task, request: ImageRequest) -> dict[str, Any]:
@@ -163,9 +179,28 @@ def _said(task: Task) -> dict[str, Any]:
     return {name: value for name, value in {**found, "size": brief.size}.items() if value is not None}
 
 
-def _events(task: Task, items: list[dict[str, Any]]) -> Iterator[bytes]:
-    """The stream of a picture that is whole already: its completion alone, which clients must take (protocols 1.7)."""
-    name = "image_edit.completed" if task.brief.images else "image_generation.completed"
-    for item in items:
-        event = {"type": name, "created_at": task.created_ms // 1000, **item, **_said(task)}
-        yield b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(event))
+def _usage(task: Task) -> dict[str, Any]:
+    """What the provider says that it took, where it says so."""
+    tokens = task.tokens
+    if tokens is None:
+        return {}
+    given = tokens.input_text + tokens.input_image
+    return {
+        "usage": {
+            "input_tokens": given,
+            "input_tokens_details": {"text_tokens": tokens.input_text, "image_tokens": tokens.input_image},
+            "output_tokens": tokens.output,
+            "total_tokens": given + tokens.output,
+        }
+    }
+
+
+def _sketch(sketch: Sketch) -> dict[str, Any]:
+    return {"partial_image_index": sketch.index, "b64_json": sketch.data, **sketch.look}
+
+
+def _event(task: Task, what: str, fields: dict[str, Any]) -> bytes:
+    """One event of a stream; for a provider that shows nothing before the end there is only the last one."""
+    name = f"{'image_edit' if task.brief.images else 'image_generation'}.{what}"
+    event = {"type": name, "created_at": task.created_ms // 1000, **fields}
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(event))

@@ -78,8 +78,6 @@ class Surface(ABC):
         try:
             if self.runtime.draining:
                 raise RequestRefused(expired(Phase.DRAIN))
-            if self.runtime.load.level:
-                self.runtime.load.refuse_all()
             await self.serve(call)
             if exchange.waited and call.bill is not None:
                 self._overhead.observe(time.monotonic() - call.bill.begun - exchange.waited)

@@ -3,14 +3,14 @@
 import asyncio
 import os
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sized
 from pathlib import Path
 
 from nexusflow.ir.errors import Kind, Problem, RequestRefused
 from nexusflow.ir.plan import Overload, Thresholds
 
-CHECK_SECONDS = 0.25
+CHECK_SECONDS, CHECKS = 0.25, 4
 NOTHING, SHEDDABLE, DEFAULT, ALL = range(4)
 """Levels: the calls of which keys are refused."""
 _FIRST = {"sheddable": SHEDDABLE, "default": DEFAULT, "critical": ALL}
@@ -30,17 +30,12 @@ class Load:
         self.shed: Counter[tuple[str, str]] = Counter()
         self._bounds = bounds
         self._under_way = under_way
+        self._lags = deque([0.0] * CHECKS, CHECKS)
 
     def admit(self, priority: str) -> None:
         """Raises `RequestRefused` (E-BUSY) where the call of a key of this priority has no room now."""
         if self.level >= _FIRST[priority]:
             self.shed[priority, self.reason] += 1
-            raise RequestRefused(_busy())
-
-    def refuse_all(self) -> None:
-        """The same before anybody knows whose call it is. Raises `RequestRefused` where no call has room."""
-        if self.level == ALL:
-            self.shed["unknown", self.reason] += 1
             raise RequestRefused(_busy())
 
     async def watch(self) -> None:
@@ -52,10 +47,14 @@ class Load:
             self.weigh(max(loop.time() - due, 0.0) * 1000)
 
     def weigh(self, lag_ms: float) -> None:
-        """Set `level` by the measure that is the worst. `lag_ms` is how late the event loop is."""
+        """Set `level` by the measure that is the worst. `lag_ms` is how late the event loop is.
+
+        One late tick is no overload: what counts is by how much all of the last second's were late at least.
+        """
         bounds = self._bounds
+        self._lags.append(lag_ms)
         measures = {
-            "loop_lag": level_of(lag_ms, bounds.loop_lag_ms),
+            "loop_lag": level_of(min(self._lags), bounds.loop_lag_ms),
             "requests": level_of(len(self._under_way), bounds.requests),
         }
         if bounds.memory_mb is not None:

@@ -322,7 +322,7 @@ class Thresholds(Struct, frozen=True):
 class Overload(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When a worker refuses calls because it has too much to do (R-03, R-31); None: this measure sheds nothing."""
 
-    loop_lag_ms: Thresholds = Thresholds(500, 2_000)
+    loop_lag_ms: Thresholds = Thresholds(1_000, 5_000)
     requests: Thresholds = Thresholds(4_000, 8_000)
     memory_mb: Thresholds | None = None
 

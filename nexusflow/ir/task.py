@@ -58,6 +58,8 @@ class Brief(Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_frame: str | None = None
     video: str | None = None
     user: str | None = None
+    partials: int = 0
+    """How many pictures of its progress somebody waits to see."""
     extra: dict[str, Raw] = {}
 
     @property
@@ -74,6 +76,22 @@ class Output(Struct, frozen=True, kw_only=True, omit_defaults=True):
     mime: str | None = None
     seconds: float | None = None
     revised_prompt: str | None = None
+
+
+class Sketch(Struct, frozen=True, kw_only=True):
+    """A picture of how far an image has come: its number from 0, `data` (base64), and how it looks."""
+
+    index: int
+    data: str
+    look: dict[str, str]
+
+
+class Tokens(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a provider says that its images took, in tokens."""
+
+    input_text: int = 0
+    input_image: int = 0
+    output: int = 0
 
 
 class Made(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="made"):
@@ -93,6 +111,15 @@ class Made(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="made"):
     quality: str | None = None
     size: str | None = None
     usage: Raw | None = None
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """None where the provider does not tell."""
+        counts = (self.input_text_tokens, self.input_image_tokens, self.output_tokens)
+        if counts == (None, None, None):
+            return None
+        text, image, output = (count or 0 for count in counts)
+        return Tokens(input_text=text, input_image=image, output=output)
 
 
 class Running(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="running"):

@@ -1,7 +1,7 @@
 """The proof that the money adds up: every invariant that journals, transfers and counters can show (reliability 2.7).
 
-Invariants that other places prove: I-13 tasks, I-17 calls in flight, I-18 replays (they reserve nothing, and their
-requests have no rows here).
+Invariants that other places prove: I-17 calls in flight, I-18 replays (they reserve nothing, and their requests have
+no rows here).
 """
 
 from pathlib import Path

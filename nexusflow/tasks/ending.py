@@ -61,6 +61,7 @@ def finish(
         "next_ms": now_ms + kept.back_ms if back else None,
         "made": None,
         "output": end.output,
+        "tokens": end.made.tokens if end.made is not None else None,
         "error": end.error,
         "error_code": end.code,
         "amount": final.charged,

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from nexusflow.ir.plan import Price
 from nexusflow.ir.secret import Secret
-from nexusflow.ir.task import FINAL
+from nexusflow.ir.task import FINAL, Sketch
 from nexusflow.ledger.failpoints import reach
 from nexusflow.ledger.records import Closed
 from nexusflow.results.results import Results, ResultsError
@@ -24,6 +24,7 @@ from nexusflow.tasks.lanes import MediaLane, Workshop
 from nexusflow.tasks.looking import Tools, look
 from nexusflow.tasks.model import Task
 from nexusflow.tasks.outcome import End, GoOn, Outcome, Unknown
+from nexusflow.tasks.sending import Show
 from nexusflow.tasks.table import Stale, Tick
 from nexusflow.upstream.fetch import Fetcher
 from nexusflow.upstream.webhook import deliver
@@ -75,6 +76,7 @@ class Engine:
         self._turns: dict[str, asyncio.Semaphore] = {}
         self._ticks: list[Tick] = []
         self._ended: dict[str, list[asyncio.Event]] = {}
+        self._shown: dict[str, Show] = {}
         self._wake = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
 
@@ -118,6 +120,15 @@ class Engine:
             waiting.remove(event)
             if not waiting:
                 self._ended.pop(id_, None)
+
+    @contextlib.contextmanager
+    def showing(self, id_: str, show: Show) -> Iterator[None]:
+        """Tell `show` how the image of a task of this worker comes to be, as long as the context lasts."""
+        self._shown[id_] = show
+        try:
+            yield
+        finally:
+            del self._shown[id_]
 
     async def forget(self, now_ms: int) -> None:
         """Remove tasks whose time is over, and what they made. Raises StoreError."""
@@ -192,7 +203,11 @@ class Engine:
             reach("task-submitting")
             return msgspec.structs.replace(latest[0], brief=task.brief)
 
-        tools = Tools(self._results, self._fetcher, record, self._policy.store_results)
+        def show(sketch: Sketch) -> None:
+            if task.id in self._shown:
+                self._shown[task.id](sketch)
+
+        tools = Tools(self._results, self._fetcher, record, show, self._policy.store_results)
         if task.state in FINAL:
             await self._look_back(task)
             return

@@ -13,7 +13,7 @@ from nexusflow.tasks.keeping import NotKept, elsewhere, keep
 from nexusflow.tasks.lanes import MediaLane
 from nexusflow.tasks.model import DAY_MS, Stored, Task
 from nexusflow.tasks.outcome import End, GoOn, Outcome, Unknown
-from nexusflow.tasks.sending import Lost, NotSent, Refused, send
+from nexusflow.tasks.sending import Lost, NotSent, Refused, Show, send
 from nexusflow.tasks.submitting import UNKNOWN, Record, backoff, look_up, refusal, submit, verdict, went
 from nexusflow.upstream.fetch import Fetcher
 from nexusflow.upstream.guard import NotFetched
@@ -31,6 +31,7 @@ class Tools:
     results: Results
     fetcher: Fetcher
     record: Record
+    show: Show
     store: bool
     """Whether results are copied, or left at the provider where they have an address there."""
 
@@ -64,7 +65,7 @@ async def _submit(task: Task, lanes: Sequence[MediaLane], tools: Tools) -> Progr
         ready = await _inline(task, lanes[0], tools)
     except NotFetched as error:
         return End(state="failed", error=f"A picture that the request names: {error}.", code="invalid_request")
-    return await submit(ready, lanes[0], lanes[1:], tools.record)
+    return await submit(ready, lanes[0], lanes[1:], tools.record, tools.show)
 
 
 async def _follow(task: Task, found: Progress | Outcome, lane: MediaLane, tools: Tools) -> Outcome:

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from nexusflow.ir.task import Brief, Made, MediaType, State
+from nexusflow.ir.task import Brief, Made, MediaType, State, Tokens
 from nexusflow.store import Row, Value
 
 DAY_MS = 86_400_000
@@ -26,7 +26,7 @@ class Task(Struct, frozen=True, kw_only=True):
     """One task. The fields are the columns, in their order.
 
     `made` is what the provider made and is not yet copied, `output` what is kept of it. `held` is the money set aside
-    under a lease of the task's own id, `amount` what it cost in the end.
+    under a lease of the task's own id, `amount` what it cost in the end, `tokens` what the provider says it took.
     """
 
     id: str
@@ -62,6 +62,7 @@ class Task(Struct, frozen=True, kw_only=True):
     amount: int | None = None
     made: Made | None = None
     output: tuple[Stored, ...] | None = None
+    tokens: Tokens | None = None
     error: str | None = None
     error_code: str | None = None
     webhook_url: str | None = None
@@ -76,7 +77,7 @@ class Task(Struct, frozen=True, kw_only=True):
 
 
 COLUMNS = Task.__struct_fields__
-_JSON: dict[str, Any] = {"brief": Brief, "made": Made, "output": tuple[Stored, ...]}
+_JSON: dict[str, Any] = {"brief": Brief, "made": Made, "output": tuple[Stored, ...], "tokens": Tokens}
 _DECODERS = {name: msgspec.json.Decoder(kind).decode for name, kind in _JSON.items()}
 _PLACES = {name: COLUMNS.index(name) for name in (*_JSON, "cancel")}
 _encode = msgspec.json.Encoder().encode

@@ -1,17 +1,21 @@
 """One request of a maker sent, and its answer or the way in which it failed: whether the provider may have acted."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
 from nexusflow.flow.attempt import retry_after
 from nexusflow.ir.errors import Kind, Problem
+from nexusflow.ir.task import Sketch
 from nexusflow.protocols.makers.maker import Answer, Request
 from nexusflow.tasks.lanes import MediaLane
-from nexusflow.upstream.transport import Fault, Outgoing, UpstreamFault
+from nexusflow.upstream.transport import Fault, Outgoing, Reply, UpstreamFault
+from nexusflow.wire import sse
 
 MAX_BYTES = 96 * 1024 * 1024
 """Of an answer: ten images in base64."""
+Show = Callable[[Sketch], None]
 _UNSENT = (Fault.DNS, Fault.CONNECT, Fault.CONNECT_TIMEOUT, Fault.TLS)
 
 
@@ -32,12 +36,15 @@ class Refused(Exception):
         self.problem = problem
 
 
-async def send(lane: MediaLane, request: Request, seconds: float) -> Answer:
-    """The provider's good answer. Raises `NotSent`, `Lost`, `Refused`."""
+async def send(lane: MediaLane, request: Request, seconds: float, show: Show | None = None) -> Answer:
+    """The provider's good answer; `show` is told what can be seen of it before it is whole.
+
+    Raises `NotSent`, `Lost`, `Refused`.
+    """
     call = Outgoing(lane.target(request), request.body, lane.connect)
     try:
         async with asyncio.timeout(seconds):
-            return await _ask(lane, call)
+            return await _ask(lane, call, show)
     except TimeoutError as error:
         raise Lost("no answer in time") from error
     except UpstreamFault as fault:
@@ -46,7 +53,7 @@ async def send(lane: MediaLane, request: Request, seconds: float) -> Answer:
         raise Lost(str(fault)) from fault
 
 
-async def _ask(lane: MediaLane, call: Outgoing) -> Answer:
+async def _ask(lane: MediaLane, call: Outgoing, show: Show | None) -> Answer:
     try:
         reply = await lane.transport.send(call)
     except UpstreamFault as fault:
@@ -56,14 +63,35 @@ async def _ask(lane: MediaLane, call: Outgoing) -> Answer:
         reply = await lane.transport.send(msgspec.structs.replace(call, fresh=True))
     complete = False
     try:
-        body = await reply.read(MAX_BYTES)
+        if reply.status == 200 and reply.headers.get("content-type", "").startswith("text/event-stream"):
+            body, events = b"", tuple([event async for event in _events(lane, reply, show)])
+        else:
+            body, events = await reply.read(MAX_BYTES), ()
         complete = True
     finally:
         reply.close(reusable=complete)
-    answer = Answer(body=body, status=reply.status, headers=reply.headers)
+    answer = Answer(body=body, status=reply.status, headers=reply.headers, events=events)
     status = lane.maker.status(answer) if 200 <= reply.status < 300 else reply.status
     if 200 <= status < 300:
         return answer
     if 300 <= status < 400:
         raise Refused(status, Problem(kind=Kind.UPSTREAM, message="The provider answered with a redirect."))
     raise Refused(status, lane.maker.refusal(status, body, retry_after(reply)))
+
+
+async def _events(lane: MediaLane, reply: Reply, show: Show | None) -> AsyncIterator[bytes]:
+    """The events of a streamed answer that are not sketches. Raises `Lost` where they are none, `UpstreamFault`."""
+    splitter, seen = sse.Splitter(MAX_BYTES), 0
+    try:
+        while (piece := await reply.next()) is not None:
+            seen += len(piece)
+            if seen > MAX_BYTES:
+                raise Lost("the answer is too large")
+            for event in splitter.feed(piece):
+                sketch = lane.maker.sketch(event.data) if event.data else None
+                if sketch is None and event.data:
+                    yield event.data
+                elif sketch is not None and show is not None:
+                    show(sketch)
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise Lost("the answer is no stream of events") from error

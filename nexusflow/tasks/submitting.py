@@ -12,7 +12,7 @@ from nexusflow.protocols.makers.maker import Answer, Request
 from nexusflow.tasks.lanes import MediaLane
 from nexusflow.tasks.model import Task
 from nexusflow.tasks.outcome import End, GoOn, Outcome, Unknown
-from nexusflow.tasks.sending import Lost, NotSent, Refused, send
+from nexusflow.tasks.sending import Lost, NotSent, Refused, Show, send
 
 MOST_SUBMITS = 5
 FIRST_S, LONGEST_S = 1.0, 60.0
@@ -21,9 +21,11 @@ UNKNOWN = "Nobody knows whether the provider made this. It was not sent again, a
 Record = Callable[[Task, dict[str, Any]], Awaitable[Task]]
 
 
-async def submit(task: Task, lane: MediaLane, others: Sequence[MediaLane], record: Record) -> Progress | Outcome:
+async def submit(
+    task: Task, lane: MediaLane, others: Sequence[MediaLane], record: Record, show: Show
+) -> Progress | Outcome:
     """Send `task`. `record` writes that it is about to be sent, before a byte is (R-23); `others` are the lanes
-    after this one.
+    after this one; `show` is told how an image comes to be.
 
     Raises what `record` raises.
     """
@@ -35,7 +37,7 @@ async def submit(task: Task, lane: MediaLane, others: Sequence[MediaLane], recor
     answers: list[Answer] = []
     try:
         for request in requests:
-            answers += [await send(lane, request, lane.total)]
+            answers += [await send(lane, request, lane.total, show)]
     except (NotSent, Lost, Refused) as failure:
         if not answers:
             return await _failed(task, lane, others, failure)

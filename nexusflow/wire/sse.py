@@ -13,7 +13,7 @@ KEEP_ALIVE = b": keep-alive\n\n"
 
 
 class EventTooLarge(ValueError):
-    """One event exceeds `MAX_EVENT_BYTES` (U-14)."""
+    """One event exceeds what a `Splitter` takes (U-14)."""
 
 
 class Event(Struct):
@@ -25,11 +25,15 @@ class Event(Struct):
 
 
 class Splitter:
-    """Incremental: `feed` returns the events completed by a piece; an unfinished one is never returned (U-10)."""
+    """Incremental: `feed` returns the events completed by a piece; an unfinished one is never returned (U-10).
 
-    __slots__ = ("_carriage", "_started", "_tail")
+    `most` bytes is the longest event that it takes.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_carriage", "_most", "_started", "_tail")
+
+    def __init__(self, most: int = MAX_EVENT_BYTES) -> None:
+        self._most = most
         self._tail = bytearray()
         self._started = False
         self._carriage = False
@@ -116,8 +120,8 @@ class Splitter:
         return [event] if event is not None else []
 
     def _check_size(self) -> None:
-        if len(self._tail) > MAX_EVENT_BYTES:
-            raise EventTooLarge(f"one event exceeds {MAX_EVENT_BYTES} bytes")
+        if len(self._tail) > self._most:
+            raise EventTooLarge(f"one event exceeds {self._most} bytes")
 
     def _unix_line_ends(self, data: bytes, at: int) -> bytes:
         """CRLF and CR become LF. A CR at the very end waits: the next piece, from `at` on, may begin with its LF."""

@@ -18,6 +18,11 @@ SHORT = dict.fromkeys(("connect_seconds", "first_byte_seconds", "idle_seconds", 
 STALLS: dict[str, Any] = {"timeouts": SHORT}
 MODELS = {
     "painter": image_model(lane(OPENAI, "image")),
+    "sketcher": image_model(lane(OPENAI, "gpt-image-2", "seconds=0.3")),
+    "token-painter": image_model(
+        lane(OPENAI, "gpt-image-2", "seconds=0"), price={"input": "5", "input_image": "8", "output_image": "30"}
+    ),
+    "bad-sketcher": image_model(lane(OPENAI, "gpt-image-2", "seconds=0.3", "fail=policy")),
     "google-painter": image_model(lane(GOOGLE, "image")),
     "queue-painter": image_model(lane(FAL, "image", "seconds=0.1"), media={"mode": "async"}),
     "flagged-painter": image_model(lane(FAL, "image", "seconds=0", "fail=policy")),
@@ -94,6 +99,46 @@ def test_a_streamed_picture_ends_in_the_completed_event(client: OpenAI, model: s
     picture = ("a.png", PICTURE, "image/png")
     last = list(client.images.edit(model=model, prompt="A hat", image=picture, stream=True))[-1]
     assert last.type == "image_edit.completed"
+
+
+def test_a_streamed_picture_is_seen_while_it_is_drawn(stage: Stage, client: OpenAI) -> None:
+    """Two sketches of the provider's, then the picture with its usage, of one submission and one charge."""
+    before, sent = spent(stage), submits(stage, "gpt-image-2@seconds=0.3")
+    events = list(client.images.generate(model="sketcher", prompt="A cat", stream=True, partial_images=2))
+    assert [one.type.rpartition(".")[2] for one in events] == ["partial_image", "partial_image", "completed"]
+    assert [getattr(one, "partial_image_index", None) for one in events] == [0, 1, None]
+    drawn = [base64.b64decode(one.b64_json) for one in events]
+    assert len(set(drawn)) == 3
+    assert all(one.startswith(b"\x89PNG") for one in drawn)
+    assert events[0].type == "image_generation.partial_image"
+    assert (events[0].size, events[0].output_format) == ("1024x1024", "png")
+    usage = events[-1].usage
+    assert usage.total_tokens == usage.input_tokens + usage.output_tokens > 0
+    assert submits(stage, "gpt-image-2@seconds=0.3") == sent + 1
+    wait_until(lambda: spent(stage) - before == pytest.approx(0.03))
+    picture = ("a.png", PICTURE, "image/png")
+    edited = client.images.edit(model="sketcher", prompt="A hat", image=picture, stream=True, partial_images=1)
+    assert [one.type for one in edited] == ["image_edit.partial_image", "image_edit.completed"]
+
+
+def test_a_stream_of_sketches_that_ends_in_a_verdict_says_so_and_costs_nothing(stage: Stage, client: OpenAI) -> None:
+    before = spent(stage)
+    events = iter(client.images.generate(model="bad-sketcher", prompt="A cat", stream=True, partial_images=1))
+    assert next(events).type == "image_generation.partial_image"
+    with pytest.raises(openai.APIError, match="safety system"):
+        next(events)
+    assert spent(stage) == before
+
+
+def test_a_picture_priced_by_tokens_costs_what_the_provider_counted(stage: Stage, client: OpenAI) -> None:
+    before = spent(stage)
+    picture = ("a.png", PICTURE, "image/png")
+    usage = client.images.edit(model="token-painter", prompt="A hat on it", image=picture).usage
+    assert usage is not None
+    details = usage.input_tokens_details
+    assert (details.image_tokens > 0, details.text_tokens > 0, usage.output_tokens > 0) == (True, True, True)
+    due = (details.text_tokens * 5 + details.image_tokens * 8 + usage.output_tokens * 30) / 1e6
+    wait_until(lambda: spent(stage) - before == pytest.approx(due, abs=1e-9))
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def staged(
 ) -> Iterator[Stage]:
     """A gateway with these models over the simulator, which speaks each of `protocols`; `top` as in gateway.yaml."""
     with listening() as upstream:
-        providers = {named(one): provider(one, upstream) for one in protocols}
+        providers = {named(one): provider(one, upstream) for one in protocols} | top.pop("providers", {})
         document = {"version": 1, "providers": providers, "models": dict(models), **top}
         with running_gateway(json.dumps(document), root, environ={SECRET: "none", **(environ or {})}) as gateway:
             yield Stage(gateway, upstream)

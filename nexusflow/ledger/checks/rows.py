@@ -27,6 +27,19 @@ _REFERENCES = (
         "ledger_worker WHERE id = named",
     ),
 )
+_OVER = "t.state IN ('succeeded', 'failed', 'cancelled', 'expired')"
+_CHARGE = "transfer AS own WHERE own.id = t.id AND own.kind IN ('charge', 'void')"
+_TASKS = (
+    "SELECT 'task ' || t.id || ' is ' || t.state || ', and its money is still held' FROM task AS t"  # noqa: S608
+    f" JOIN lease ON lease.id = t.id WHERE {_OVER} AND lease.state = 'open'"
+    " UNION ALL SELECT 'task ' || t.id || ' cost ' || coalesce(t.amount, -1) || ' by its row, and not by the ledger'"
+    f" FROM task AS t WHERE {_OVER} AND coalesce(t.amount, -1) <> coalesce((SELECT own.amount FROM {_CHARGE}), 0)"
+    " UNION ALL SELECT 'task ' || t.id || ' is ' || t.state || ', and charged or voided already' FROM task AS t"
+    f" WHERE NOT ({_OVER}) AND EXISTS (SELECT 1 FROM {_CHARGE})"
+    " UNION ALL SELECT 'task ' || t.id || ' is ' || t.state || ', and no money is held for it' FROM task AS t"
+    " WHERE t.held > 0 AND t.state IN ('queued', 'submitting', 'waiting') AND NOT EXISTS"
+    " (SELECT 1 FROM lease WHERE lease.id = t.id AND lease.state = 'open')"
+)
 
 # Of each: id, what must hold, the table it counts, and the query for what breaks it.
 _CHECKS = (
@@ -60,6 +73,12 @@ _CHECKS = (
         " AND (t.basis NOT IN ('reported', 'estimated', 'partial', 'recovered') OR t.usage IS NULL)",
     ),
     (
+        "I-13",
+        "a task at its end was charged or voided once, and none before; till then its money is held",
+        "task",
+        _TASKS,
+    ),
+    (
         "I-16",
         "no row names an account, key, price, lease or worker that does not exist",
         "transfer",
@@ -88,7 +107,7 @@ _GRACE_MS = 600_000
 
 
 def row_checks(database: Database) -> Iterator[Check]:
-    """I-01, I-07, I-10, I-12 and I-16. Raises StoreError."""
+    """I-01, I-07, I-10, I-12, I-13 and I-16. Raises StoreError."""
     for id_, title, counted, query in _CHECKS:
         [(seen,)] = database.execute(f"SELECT count(*) FROM {counted}")  # noqa: S608
         yield check(id_, title, int(seen or 0), (text for (text,) in database.execute(query)))

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from nexusflow.ir.capabilities import Destination
 from nexusflow.ir.errors import Problem
-from nexusflow.ir.task import Brief, MediaType, Progress
+from nexusflow.ir.task import Brief, MediaType, Progress, Sketch
 
 AfterLoss = Literal["resubmit", "lookup", "unknown"]
 """What may be done when nobody knows whether a submission arrived: send it again (the provider knows it by our
@@ -32,11 +32,15 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What came back with a status of the 200s. Header names are lower-case."""
+    """What came back with a status of the 200s. Header names are lower-case.
+
+    `events` are the data of the events of an answer that was streamed; then there is no `body`.
+    """
 
     body: bytes
     status: int = 200
     headers: Mapping[str, str] = {}
+    events: tuple[bytes, ...] = ()
 
 
 class Maker(Protocol):
@@ -81,6 +85,10 @@ class Maker(Protocol):
 
     def looked_up(self, brief: Brief, reference: str, answer: Answer) -> Progress | None:
         """What it found; None: the submission never arrived."""
+        ...
+
+    def sketch(self, event: bytes) -> Sketch | None:
+        """What one event of a streamed answer lets see before the end; None: nothing."""
         ...
 
     def status(self, answer: Answer) -> int:

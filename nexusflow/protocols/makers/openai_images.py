@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 
 from nexusflow.ir.capabilities import Destination
 from nexusflow.ir.errors import Kind, Problem, refuse
-from nexusflow.ir.task import Brief, Failed, Made, MediaType, Output, Progress
+from nexusflow.ir.task import Brief, Failed, Made, MediaType, Output, Progress, Sketch
 from nexusflow.protocols.common import checks, media
 from nexusflow.protocols.makers import multipart, reading, wishes
 from nexusflow.protocols.makers.maker import Answer, Request
@@ -36,6 +36,9 @@ _REFUSED = frozenset(("response_format", "stream", "partial_images"))
 _GPT = (frozenset(_PLAIN) - {"style"}) | {"input_fidelity", "images", "mask"}
 _DALL_E_2 = frozenset(("size", "quality", "images", "mask"))
 _DALL_E_3 = frozenset(("size", "quality", "style"))
+_STREAMING = ("gpt-image-", "chatgpt-image-")
+"""Models that show how an image comes to be, and are known to."""
+_LOOK = ("background", "output_format", "quality", "size")
 _COMPATIBLE = frozenset(_PLAIN) | {"input_fidelity", "images", "mask", "seed", "negative_prompt"}
 _MIMES = {"jpg": "image/jpeg", "svg": "image/svg+xml"}
 
@@ -62,6 +65,20 @@ class _Answer(Struct, frozen=True):
     error: Raw = Raw()
 
 
+class _Event(Struct, frozen=True):
+    type: str = ""
+    b64_json: Any = None
+    revised_prompt: Any = None
+    partial_image_index: Any = None
+    background: Any = None
+    output_format: Any = None
+    quality: Any = None
+    size: Any = None
+    usage: Raw = Raw()
+    error: Raw = Raw()
+
+
+_event = msgspec.json.Decoder(_Event)
 _answer = msgspec.json.Decoder(_Answer)
 _tokens = msgspec.json.Decoder(_Tokens | None)
 _any = msgspec.json.Decoder()
@@ -92,7 +109,9 @@ class OpenAIImages(reading.AtOnce):
 
     def submitted(self, brief: Brief, answers: Sequence[Answer]) -> Progress:
         """The images of all answers. Raises `ValueError` for what is no such answer."""
-        read = [reading.decode(_answer, answer.body) for answer in answers]
+        read = [
+            _streamed(answer.events) if answer.events else reading.decode(_answer, answer.body) for answer in answers
+        ]
         told = next((found.error for found in read if bytes(found.error) not in (b"", b"null")), None)
         first = next((found for found in read if found.data), None)
         outputs = tuple(_outputs(read))
@@ -109,6 +128,15 @@ class OpenAIImages(reading.AtOnce):
             **_usage(read),
         )
 
+    def sketch(self, event: bytes) -> Sketch | None:
+        """What `…partial_image` shows."""
+        found = _event.decode(event)
+        data = reading.word(found.b64_json)
+        if not found.type.endswith(".partial_image") or data is None:
+            return None
+        look = {name: word for name in _LOOK if (word := reading.word(getattr(found, name))) is not None}
+        return Sketch(index=reading.count(found.partial_image_index) or 0, data=data, look=look)
+
     def refusal(self, status: int, body: bytes, retry_after: int | None) -> Problem:
         """As OpenAI's envelope says; `moderation_blocked` is a matter of content."""
         return errors.read(status, body, retry_after)
@@ -123,7 +151,7 @@ def _takes(model: str) -> frozenset[str]:
         return _DALL_E_2
     if model.startswith("dall-e-3"):
         return _DALL_E_3
-    return _GPT if model.startswith(("gpt-image-", "chatgpt-image-")) else _COMPATIBLE
+    return _GPT if model.startswith(_STREAMING) else _COMPATIBLE
 
 
 def _fields(brief: Brief, to: Destination, n: int) -> dict[str, Any]:
@@ -138,6 +166,8 @@ def _fields(brief: Brief, to: Destination, n: int) -> dict[str, Any]:
         "response_format": "b64_json" if dall_e else None,
         "user": brief.user,
     }
+    if brief.partials and to.model.startswith(_STREAMING):
+        wanted |= {"stream": True, "partial_images": brief.partials}
     return wanted | wishes.extras(brief, _OWN | _REFUSED)
 
 
@@ -169,6 +199,18 @@ def _form(path: str, fields: dict[str, Any], brief: Brief) -> Request:
         parts.append(multipart.file("mask", "mask", wishes.inline(brief.mask, "mask")))
     body, content_type = multipart.form(parts)
     return Request(path=path, body=body, content_type=content_type)
+
+
+def _streamed(events: Sequence[bytes]) -> _Answer:
+    """What a streamed answer comes to. Raises `ValueError` where the stream has no end."""
+    last = reading.decode(_event, events[-1])
+    if last.type == "error" or bytes(last.error):
+        return _Answer(error=last.error)
+    if not last.type.endswith(".completed"):
+        raise ValueError("the stream ended before the image was there")
+    image = _Image(b64_json=reading.word(last.b64_json), revised_prompt=reading.word(last.revised_prompt))
+    look = {name: getattr(last, name) for name in _LOOK}
+    return _Answer(data=[image], usage=last.usage, **look)
 
 
 def _outputs(answers: Sequence[_Answer]) -> Iterator[Output]:

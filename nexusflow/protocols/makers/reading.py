@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from nexusflow.ir.capabilities import Destination
 from nexusflow.ir.errors import Kind, Problem
-from nexusflow.ir.task import Brief, Failed, Progress
+from nexusflow.ir.task import Brief, Failed, Progress, Sketch
 from nexusflow.protocols.common.provider_text import redact
 from nexusflow.protocols.makers.maker import AfterLoss, Answer, Request
 
@@ -44,6 +44,10 @@ class ByStatus:
     def status(self, answer: Answer) -> int:
         """What it says."""
         return answer.status
+
+    def sketch(self, event: bytes) -> Sketch | None:
+        """Nothing: answers come whole."""
+        return None
 
 
 class Forgetful(ByStatus):
@@ -152,4 +156,7 @@ def in_band(read: Callable[[bytes], Problem], raw: Raw) -> Failed:
         problem = read(bytes(raw))
     except RecursionError:
         raise ValueError("the answer is nested too deeply") from None
-    return Failed(message=problem.message, code=_CODES.get(problem.kind, "upstream_error"))
+    about_content = _ABOUT_CONTENT.search(bytes(raw).decode(errors="replace"))
+    return Failed(
+        message=problem.message, code=CONTENT if about_content else _CODES.get(problem.kind, "upstream_error")
+    )

@@ -15,7 +15,7 @@ from nexusflow.protocols.common import media
 HINTS = frozenset(("quality", "style", "background"))
 """Wishes about the looks, which a provider without such a notion leaves out (protocols 1.7)."""
 
-_TAKEN_BY_ALL = frozenset(("type", "prompt", "n", "user", "extra"))
+_TAKEN_BY_ALL = frozenset(("type", "prompt", "n", "user", "partials", "extra"))
 _BLANK = Brief(type="image", prompt="")
 _FIELDS = tuple(name for name in Brief.__struct_fields__ if name not in _TAKEN_BY_ALL)
 

@@ -54,5 +54,6 @@ def brief(
         images=images,
         mask=mask,
         user=request.user,
+        partials=(request.partial_images or 0) if request.stream else 0,
         extra=extra,
     )

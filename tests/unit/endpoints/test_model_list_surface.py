@@ -9,9 +9,8 @@ import pytest
 
 from nexusflow.endpoints.models import ModelList
 from nexusflow.flow.exchange import Watchdog
-from nexusflow.flow.load import Load
 from nexusflow.ir.artifact import Artifact
-from nexusflow.ir.plan import CredentialRef, Lane, Model, Overload, Plan, Provider, Server
+from nexusflow.ir.plan import CredentialRef, Lane, Model, Plan, Provider, Server
 from nexusflow.keys.model import Key
 from nexusflow.runtime import Runtime, Swaps
 from nexusflow.telemetry.meter import Meter, open_board
@@ -39,7 +38,6 @@ class Stage:
     meter: Meter = field(default_factory=lambda: Meter(open_board(None)))
     swaps: Swaps = field(default_factory=Swaps)
     draining: bool = False
-    load: Load = field(default_factory=lambda: Load(Overload(), ()))
 
 
 @dataclass(frozen=True)

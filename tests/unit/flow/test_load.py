@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nexusflow.flow.load import ALL, DEFAULT, NOTHING, SHEDDABLE, Load, level_of
+from nexusflow.flow.load import ALL, CHECKS, DEFAULT, NOTHING, SHEDDABLE, Load, level_of
 from nexusflow.ir.errors import Kind, RequestRefused
 from nexusflow.ir.plan import Overload, Thresholds
 
@@ -32,24 +32,26 @@ def test_R03_the_worst_measure_counts_and_is_named() -> None:
     calm = Load(Overload(loop_lag_ms=BOUNDS, requests=Thresholds(2, 4)), range(3))
     calm.weigh(lag_ms=0)
     assert (calm.level, calm.reason) == (DEFAULT, "requests")
+    for _ in range(CHECKS - 1):
+        calm.weigh(lag_ms=250)
+        assert (calm.level, calm.reason) == (DEFAULT, "requests")
     calm.weigh(lag_ms=250)
     assert (calm.level, calm.reason) == (ALL, "loop_lag")
 
 
 def test_R31_refusals_are_counted_by_priority() -> None:
     load = Load(Overload(loop_lag_ms=BOUNDS), ())
-    load.weigh(lag_ms=120)
+    for _ in range(CHECKS):
+        load.weigh(lag_ms=120)
     load.admit("critical")
     load.admit("default")
     with pytest.raises(RequestRefused) as refused:
         load.admit("sheddable")
     assert refused.value.problem.kind is Kind.BUSY
-    load.refuse_all()
-    load.weigh(lag_ms=500)
+    for _ in range(CHECKS):
+        load.weigh(lag_ms=500)
     for priority in ("critical", "default"):
         with pytest.raises(RequestRefused):
             load.admit(priority)
-    with pytest.raises(RequestRefused):
-        load.refuse_all()
     names = {priority: count for (priority, _), count in load.shed.items()}
-    assert names == {"sheddable": 1, "critical": 1, "default": 1, "unknown": 1}
+    assert names == {"sheddable": 1, "critical": 1, "default": 1}

@@ -155,6 +155,8 @@ async def replay(engine: Engine, site: Site, steps: Sequence[Step]) -> None:
                 continue
             assert isinstance(await engine.reserve(ticket.ask), Granted)
         elif what == "renew":
+            if naive.forgotten(ticket.ask):
+                continue
             await engine.renew([ticket])
             naive.renew(ticket.ask)
         else:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from msgspec import Raw
@@ -243,3 +244,36 @@ def test_any_json_is_read_or_refused(body: Any) -> None:
 def test_nonsense_is_refused(body: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # any of them: the engine needs no more
         MAKER.submitted(image(), [Answer(body=body)])
+
+
+def test_what_is_seen_of_an_image_is_asked_for_where_the_model_shows_it() -> None:
+    wanted = b'{"model":"gpt-image-2","prompt":"A cat","stream":true,"partial_images":2}'
+    assert asked(MAKER, image(partials=2), GPT).body == wanted
+    assert b"stream" not in asked(MAKER, image(partials=2), "flux-dev").body
+
+
+def event(**fields: Any) -> bytes:
+    return msgspec.json.encode({"b64_json": PNG_DATA, "size": "1024x1024", "quality": "high", **fields})
+
+
+def test_sketches_and_the_end_of_a_stream() -> None:
+    sketch = MAKER.sketch(event(type="image_generation.partial_image", partial_image_index=1))
+    assert sketch is not None
+    assert (sketch.index, sketch.data, sketch.look) == (1, PNG_DATA, {"size": "1024x1024", "quality": "high"})
+    last = event(type="image_edit.completed", usage={"input_tokens": 3, "output_tokens": 7}, output_format="png")
+    assert MAKER.sketch(last) is None
+    made = MAKER.submitted(image(partials=1), [Answer(body=b"", events=(last,))])
+    assert isinstance(made, Made)
+    assert [one.data for one in made.outputs] == [PNG_DATA]
+    assert (made.size, made.output_format, made.output_tokens) == ("1024x1024", "png", 7)
+
+
+def test_a_stream_that_ends_in_an_error_or_nowhere() -> None:
+    error = {"type": "image_generation_user_error", "code": "moderation_blocked", "message": "Not this."}
+    told = MAKER.submitted(
+        image(), [Answer(body=b"", events=(msgspec.json.encode({"type": "error", "error": error}),))]
+    )
+    assert isinstance(told, Failed)
+    assert told.code == "content_policy_violation"
+    with pytest.raises(ValueError, match="before the image"):
+        MAKER.submitted(image(), [Answer(body=b"", events=(event(type="image_generation.partial"),))])

@@ -10,6 +10,7 @@ from nexusflow.ir.task import Made, Output
 from nexusflow.ledger import book
 from nexusflow.ledger.book import Lease
 from nexusflow.ledger.records import ABSORBED, payable
+from nexusflow.ledger.verify import verify
 from nexusflow.pricing import canonical, price_id
 from nexusflow.store import Database
 from nexusflow.tasks import ending, table, webhooks
@@ -143,6 +144,27 @@ def test_U39_what_was_made_after_all_is_absorbed_once_and_the_client_sees_the_fi
     assert rows == [(ABSORBED, payable("studio"), 4 * PER_SECOND)]
     assert desk.money == (0, 0)
     desk.book.check()
+
+
+@pytest.mark.parametrize(
+    ("state", "fault"),
+    [
+        ("succeeded", "UPDATE task SET amount = amount + 1"),
+        ("succeeded", "UPDATE task SET amount = NULL"),
+        ("succeeded", "UPDATE lease SET state = 'open'"),
+        ("succeeded", "UPDATE task SET state = 'waiting'"),
+        ("waiting", "UPDATE lease SET state = 'closed'"),
+        ("waiting", "UPDATE task SET state = 'failed', amount = 0"),
+        ("failed", "UPDATE task SET amount = 1"),
+    ],
+)
+def test_I13_the_proof_of_the_ledger_compares_tasks_with_their_money(desk: Desk, state: str, fault: str) -> None:
+    task = desk.accept(state="waiting", handle="h")
+    if state != "waiting":
+        desk.end(task, SUCCEEDED if state == "succeeded" else FAILED)
+    assert verify(desk.database).holds
+    desk.database.execute(fault)
+    assert "I-13" in verify(desk.database).failed()
 
 
 def test_a_failure_that_stays_one_costs_nobody_anything(desk: Desk) -> None:
