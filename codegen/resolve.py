@@ -1,7 +1,9 @@
 """Spec to Plan: all the thinking, once. Lint has run, so every name resolves and every price is a price."""
 
 from collections.abc import Hashable, Iterator
+from decimal import Decimal
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Raw
@@ -24,10 +26,12 @@ from nexusflow.ir.plan import (
     RequestShape,
     ResultsAt,
     Server,
+    Slo,
     Surface,
     TaskPolicy,
     Telemetry,
     Timeouts,
+    Traces,
     WebhooksAt,
 )
 
@@ -124,6 +128,7 @@ def _model(
         billing=accounts.billing(model.billing) if model.billing is not None else None,
         **_routing(model),
         media=media.rules(model.media) if model.media is not None else None,
+        slo=_slo(model.slo),
     )
 
 
@@ -136,6 +141,12 @@ def _routing(model: spec.Model) -> dict[str, Any]:
         "quota": limits.quota(model.limits),
         "shared_quota": limits.quota(model.shared_limits),
     }
+
+
+def _slo(objectives: spec.ModelSlo | None) -> Slo | None:
+    """What a call can be seen to miss."""
+    found = Slo(objectives.ttft_p95_ms, objectives.tpot_p95_ms) if objectives is not None else Slo()
+    return None if found == Slo() else found
 
 
 def _price(place: spec.Model | spec.Lane, table: _Table[Price], inherited: int | None = None) -> int | None:
@@ -289,7 +300,23 @@ def _tasks(policy: spec.TaskPolicy) -> TaskPolicy:
 
 
 def _telemetry(told: spec.Telemetry) -> Telemetry:
-    return Telemetry(access_log=told.access_log, metrics_host=told.metrics_host, metrics_port=told.metrics_port)
+    return Telemetry(
+        access_log=told.access_log,
+        metrics_host=told.metrics_host,
+        metrics_port=told.metrics_port,
+        traces=_traces(told.traces) if told.traces is not None else None,
+    )
+
+
+def _traces(told: spec.Traces) -> Traces:
+    bare = urlsplit(told.endpoint).path in ("", "/")
+    return Traces(
+        endpoint=told.endpoint.rstrip("/") + "/v1/traces" if bare else told.endpoint,
+        headers=_credential(told.headers),
+        sample_ppm=int(Decimal(told.sample_percent) * 10_000),
+        trust_parent=told.trust_parent,
+        conventions=told.genai_conventions,
+    )
 
 
 def _database(database: spec.Database) -> DatabaseAt:

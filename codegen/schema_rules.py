@@ -174,6 +174,6 @@ NOT_YET_READ = declare(
     The field is accepted and its form is checked, so a file written for a later version can be used today. But an
     alert that nobody raises must not look as if somebody watched. The warning stands at its first place.
 """,
-        _WHOLE + "\n        telemetry: {otlp_endpoint: 'http://127.0.0.1:4318'}",
+        _WHOLE + "\n        telemetry: {log_content: true}",
     ),
 )

@@ -198,16 +198,6 @@ class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     running_tasks: int | None = None
 
 
-class Telemetry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the gateway tells about itself."""
-
-    access_log: bool = True
-    otlp_endpoint: str | None = None
-    log_content: bool = False
-    metrics_port: int | None = None
-    metrics_host: str = "127.0.0.1"
-
-
 class OutageAllowance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What each organisation may spend while the database is away, beyond what was set aside before."""
 
@@ -253,7 +243,10 @@ class Budget(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class ModelSlo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Objectives of one model."""
+    """Objectives of one model.
+
+    Where traces are sent, those of calls that miss an objective in milliseconds always are.
+    """
 
     success_rate: Percent | None = None
     ttft_p95_ms: int | None = None
@@ -479,6 +472,16 @@ class Webhooks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     allow_hosts: tuple[str, ...] | None = None
 
 
+class Traces(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Traces of calls, for a collector that speaks OTLP over HTTP."""
+
+    endpoint: str
+    headers: SecretRef | None = None
+    sample_percent: Percent = "1"
+    trust_parent: bool = False
+    genai_conventions: Literal["v0.1.0", "1.36"] = "v0.1.0"
+
+
 class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings of the gateway process itself."""
 
@@ -569,6 +572,16 @@ class Alert(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ]
     threshold: Amount | None = None
     notify: tuple[WebhookNotice, ...] | None = None
+
+
+class Telemetry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the gateway tells about itself."""
+
+    access_log: bool = True
+    traces: Traces | None = None
+    log_content: bool = False
+    metrics_port: int | None = None
+    metrics_host: str = "127.0.0.1"
 
 
 class PriceChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"from_": "from"}):

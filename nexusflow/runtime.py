@@ -45,6 +45,8 @@ from nexusflow.tasks.lanes import Workshop, open_workshop
 from nexusflow.telemetry import catalogue
 from nexusflow.telemetry.access_log import AccessLog
 from nexusflow.telemetry.meter import Meter, open_board
+from nexusflow.telemetry.sender import open_sender
+from nexusflow.telemetry.tracer import Tracer
 from nexusflow.upstream.fetch import Fetcher
 from nexusflow.upstream.pool import Pool
 from nexusflow.upstream.transport import Transport
@@ -224,6 +226,8 @@ class Runtime:
             keep(catalogue.OVERLOAD, self.load.level)
             for (priority, reason), count in self.load.shed.items():
                 keep(catalogue.SHED, count, priority, reason)
+            if self.meter.tracer is not None:
+                keep(catalogue.EXPORT_DROPPED, self.meter.tracer.sender.dropped)
             self._sample_limits()
             self._sample_fleet()
             losses: Counter[str] = Counter()
@@ -307,7 +311,8 @@ def open_runtime(settings: Settings, server: Server) -> Runtime:
     responses = ResponseStore(ResponseTable(database))
     allowed = server.media_fetch
     fetcher = Fetcher(frozenset(allowed.allow_hosts), http=allowed.allow_http)
-    meter = Meter(open_board(settings.metrics), AccessLog() if server.telemetry.access_log else None)
+    log = AccessLog() if server.telemetry.access_log else None
+    meter = Meter(open_board(settings.metrics), log, _tracer(server))
     policy, worker = task_policy(settings, server), f"worker_{request_id()}"
     return Runtime(
         settings=settings,
@@ -325,6 +330,11 @@ def open_runtime(settings: Settings, server: Server) -> Runtime:
         overload=server.overload,
         drain_seconds=server.drain_ms / 1000,
     )
+
+
+def _tracer(server: Server) -> Tracer | None:
+    traces = server.telemetry.traces
+    return Tracer(traces, open_sender(traces, server.name)) if traces is not None else None
 
 
 def task_policy(settings: Settings, server: Server) -> Policy:

@@ -332,7 +332,7 @@ class Conversation(Surface):
         lane, request_id = routed.lane, call.exchange.request_id
         target = lane.upstreams[upstream.id].stream_target
         call.exchange.dispatch()
-        reply = await attempt.send(lane, target, outgoing, request_id, routed.extra)
+        reply = await attempt.send(call.exchange, lane, target, outgoing, routed.extra)
         call.exchange.heard_at = time.monotonic()
         await attempt.require_stream(reply, lane, upstream, request_id)
         return reply

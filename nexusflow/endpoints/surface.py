@@ -63,6 +63,9 @@ class Surface(ABC):
         """Serve one request to its end."""
         exchange = Exchange(cast("asyncio.Task[object]", asyncio.current_task()))
         call = Call(exchange, scope, receive, send, ClientStream(send, respond.base_headers(exchange.request_id)))
+        tracer = self.runtime.meter.tracer
+        if tracer is not None and self.runtime.swaps.live is not None:  # before, it is only tried
+            exchange.trace = tracer.begin(exchange.request_id, scope["headers"])
         exchanges = self.runtime.watchdog.exchanges
         exchanges.add(exchange)
         self._in_flight.add(1)
@@ -72,6 +75,8 @@ class Surface(ABC):
             self._in_flight.add(-1)
             exchanges.discard(exchange)
             exchange.part()
+            if exchange.trace is not None:
+                self.runtime.meter.traced(exchange.trace, str(scope.get("method")), scope["path"], self.protocol)
 
     async def _guarded(self, call: Call) -> None:
         exchange = call.exchange

@@ -36,12 +36,14 @@ class ErrorReader(Protocol):
     def read(self, http_status: int, body: bytes, retry_after: int | None = None) -> Problem: ...
 
 
-async def send(lane: ServedLane, target: Target, body: bytes, request_id: str, extra: bytes = b"") -> Reply:
-    """The provider's answer once its headers are here.
+async def send(exchange: Exchange, lane: ServedLane, target: Target, body: bytes, extra: bytes = b"") -> Reply:
+    """The provider's answer once its headers are here. It is told of the trace that the call belongs to, if any.
 
     A connection that the provider closed while it was idle is replaced once (class K, U-27): chat has no side effect.
     Raises `RequestRefused`.
     """
+    if exchange.trace is not None:
+        extra += exchange.trace.onward()
     call = Outgoing(target, body, lane.connect, extra)
     try:
         try:
@@ -52,7 +54,7 @@ async def send(lane: ServedLane, target: Target, body: bytes, request_id: str, e
             # Others that were idle as long may be closed as well.
             return await lane.transport.send(msgspec.structs.replace(call, fresh=True))
     except UpstreamFault as fault:
-        raise failed(fault, lane, request_id) from fault
+        raise failed(fault, lane, exchange.request_id) from fault
 
 
 async def fetch(
@@ -62,7 +64,7 @@ async def fetch(
     exchange.enter(Phase.FIRST_BYTE, lane.total)
     exchange.dispatch()
     sent = time.monotonic()
-    reply = await send(lane, target, body, exchange.request_id, extra)
+    reply = await send(exchange, lane, target, body, extra)
     exchange.heard_at = time.monotonic()
     complete = False
     try:

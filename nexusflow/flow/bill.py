@@ -158,12 +158,17 @@ class Bill(Struct):
         if self.settled is not None:
             return self.settled
         self.drains.discard(self.exchange)
+        trace = self.exchange.trace
+        if trace is not None:
+            trace.settling = time.monotonic()
         self.settled = done = settle(outcome, self._terms(), self._evidence(server_error), self.paid)
         try:
             await self.ledger.close(self._closed(done.entries, self._line(done, outcome, status, error)), self.hold)
         finally:
             if self.taken is not None:
                 self._give_back(self.taken, done.usage)
+            if trace is not None:
+                trace.settled = time.monotonic()
         return done
 
     def _give_back(self, taken: Pass, usage: Usage) -> None:

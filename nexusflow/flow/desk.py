@@ -54,6 +54,8 @@ class Desk:
         amount = set_aside(order.lanes, size, now_ms)
         once = self._once(order, payer, exchange.request_id, now_ms) if order.name is not None else None
         taken = await self.gate.enter(order, size, exchange.request_id, client.headers)
+        if exchange.trace is not None:
+            exchange.trace.admit(order.endpoint, model.slo)
         hold = await self._hold(payer, amount, once, taken)
         bill = Bill(
             ledger=self.ledger,
@@ -75,6 +77,8 @@ class Desk:
             now_ms=now_ms,
             begun=time.monotonic(),
         )
+        if exchange.trace is not None:
+            exchange.trace.held = bill.begun
         if once is not None:
             client.copy = []
         bill.follow()

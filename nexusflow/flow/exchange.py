@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 
 from nexusflow.ir.usage import Usage
+from nexusflow.telemetry.trace import Trace
 from nexusflow.wire.ids import request_id
 
 TICK_SECONDS = 0.1
@@ -39,7 +40,8 @@ class Exchange:
     `on_dispatch` is called before the first byte goes to a provider, `hear` with each piece of its stream, `progress`
     every two seconds while it lasts; `heard_at` is when a provider's answer last began; `outlive` says whether the call
     goes on when the client leaves. These belong to whoever keeps the books. `waited` counts the seconds in which a
-    whole answer of a provider was waited for, `sent` tells whether the attempt under way has left this machine.
+    whole answer of a provider was waited for, `sent` tells whether the attempt under way has left this machine. `trace`
+    notes times, where calls are traced.
     """
 
     __slots__ = (
@@ -60,6 +62,7 @@ class Exchange:
         "sent",
         "task",
         "total",
+        "trace",
         "used",
         "waited",
     )
@@ -73,6 +76,7 @@ class Exchange:
         self.gone = False
         self.heard_at = self.waited = 0.0
         self.answered = False
+        self.trace: Trace | None = None
         self.keep_alive: Callable[[], Awaitable[None]] | None = None
         self.used: Callable[[], Usage | None] = nothing_used
         self.on_dispatch: Callable[[], object] = nothing_used

@@ -48,10 +48,15 @@ async def serve(
     """
     retried = False
     budget = fleet.budget(ways[0].served.model.id, choice=len(ways) > 1)
+    trace = exchange.trace
     for number, way in enumerate(ways, 1):
         turn(way, number)
         exchange.sent = False
+        if trace is not None:
+            trace.attempt(way.lane)
         refused = await _try(exchange, client, way, fleet, attempt)
+        if trace is not None:
+            trace.attempted(refused.problem if refused is not None else None)
         if refused is None:
             if retried:
                 budget.give_back()

@@ -235,6 +235,13 @@ class MediaRules(Struct, frozen=True, kw_only=True, omit_defaults=True):
     watermark: bool | None = None
 
 
+class Slo(Struct, frozen=True):
+    """What 95 % of a model's calls shall keep: milliseconds to the first token, and for each further one."""
+
+    ttft_ms: int | None = None
+    per_token_ms: int | None = None
+
+
 class Model(Struct, frozen=True, kw_only=True):
     """One public model with everything a request for it needs.
 
@@ -282,6 +289,7 @@ class Model(Struct, frozen=True, kw_only=True):
     """What all callers together may ask of it."""
     media: MediaRules | None = None
     """What it makes beside text."""
+    slo: Slo | None = None
 
 
 class FieldRule(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -397,14 +405,28 @@ class TaskPolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
     store_results: bool = True
 
 
+class Traces(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where traces go, and of which calls: of `sample_ppm` in a million, or with `trust_parent` as the caller decided.
+
+    `conventions`: the version of OpenTelemetry's names for calls of models.
+    """
+
+    endpoint: str
+    headers: CredentialRef | None = None
+    sample_ppm: int = 10_000
+    trust_parent: bool = False
+    conventions: Literal["v0.1.0", "1.36"] = "v0.1.0"
+
+
 class Telemetry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where the page of metrics listens for whoever comes; without a port only administrators see it, on the main one.
-    `access_log`: one line for each request.
+    `access_log`: one line for each request. `traces` None: none are sent.
     """
 
     access_log: bool = True
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
+    traces: Traces | None = None
 
 
 class Server(Struct, frozen=True, kw_only=True):

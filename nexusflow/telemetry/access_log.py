@@ -19,10 +19,13 @@ _STDOUT = 1
 
 
 class Head(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What a line begins with. `at` is milliseconds since 1970 at admission; `key` is its id."""
+    """What a line begins with. `at` is milliseconds since 1970 at admission; `key` is its id, and `trace` that of its
+    trace, whether or not it was sent anywhere.
+    """
 
     at: int
     request: str
+    trace: str | None = None
     org: str | None = None
     team: str | None = None
     key: str | None = None

@@ -9,17 +9,20 @@ import fcntl
 import mmap
 import os
 from bisect import bisect_left
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from nexusflow.telemetry.catalogue import DROPPED, Metric
+from nexusflow.telemetry.catalogue import DROPPED, EXAMPLE, Metric
 
 VALUES, INDEX = ".values", ".index"
 MOST_SERIES = 5_000
 """Of one worker; values of further series are dropped and counted (OBS-11)."""
-_CELLS = 1 << 17
+_CELLS = 1 << 18
+_PART = 48
+"""Bits of a trace id that one double holds exactly."""
 
 
 class Line(Struct, frozen=True, array_like=True):
@@ -56,6 +59,27 @@ class Series:
         values, at, bounds = self._values, self._at, self._bounds
         values[at + bisect_left(bounds, value)] += 1
         values[at + len(bounds) + 1] += value
+
+    def point(self, value: float, trace: int, now: float) -> None:
+        """Remember `value`, which was observed, as an example of its bucket; `now` is in seconds since 1970.
+
+        Whoever reads meanwhile may see half of it, as with all that has more than one number here.
+        """
+        bounds = self._bounds
+        at = self._at + len(bounds) + 2 + EXAMPLE * bisect_left(bounds, value)
+        for place, part in enumerate((value, now, *split(trace))):
+            self._values[at + place] = part
+
+
+def split(trace: int) -> tuple[float, float, float]:
+    """A trace id as numbers that doubles, and JSON, keep exactly."""
+    return (float(trace >> 2 * _PART), float(trace >> _PART & (1 << _PART) - 1), float(trace & (1 << _PART) - 1))
+
+
+def joined(parts: Sequence[float]) -> int:
+    """The trace id that was `split`."""
+    high, middle, low = map(int, parts)
+    return high << 2 * _PART | middle << _PART | low
 
 
 class Board:

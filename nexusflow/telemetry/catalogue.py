@@ -16,13 +16,16 @@ _NANO = 10**9
 LONG = tuple(0.01 * 2**power for power in range(15))
 """Buckets for whole requests: 10 ms to 164 s, for models that think for long."""
 PER_TOKEN = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.35, 0.6, 1.0, 2.5)
+EXAMPLE = 5
+"""Numbers of one example: its value, seconds since 1970 (0: there is none), and the trace id in three parts."""
 SHORT = (0.00025, 0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.125, 0.25)
 
 
 class Metric(Struct, frozen=True):
     """One family. `name` lacks the prefix; a counter's ends in `_total`. `buckets` are upper bounds.
 
-    Numbers are kept `scale` times as large as they are shown, so that money is counted in whole nano-units.
+    Numbers are kept `scale` times as large as they are shown, so that money is counted in whole nano-units. With
+    `examples` a bucket remembers one of its values and the trace that it comes from.
     """
 
     name: str
@@ -31,11 +34,17 @@ class Metric(Struct, frozen=True):
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
     scale: int = 1
+    examples: bool = False
+
+    @property
+    def counts(self) -> int:
+        """Numbers of one series that are added up: of a histogram its buckets, one for what is beyond, and the sum."""
+        return len(self.buckets) + 2 if self.kind == "histogram" else 1
 
     @property
     def cells(self) -> int:
-        """Numbers that one series consists of: a histogram has its buckets, one for what is beyond, and the sum."""
-        return len(self.buckets) + 2 if self.kind == "histogram" else 1
+        """All numbers of one series: those, and `EXAMPLE` for each bucket that remembers one."""
+        return self.counts + EXAMPLE * (len(self.buckets) + 1 if self.examples else 0)
 
 
 REQUESTS = Metric(
@@ -50,9 +59,16 @@ REFUSED = Metric(
     "Requests that were refused before they named a model, a caller and a price, and that no call log knows.",
     ("protocol", "code"),
 )
-DURATION = Metric("request_duration_seconds", "histogram", "From the head to the end.", ("protocol", "model"), LONG)
+DURATION = Metric(
+    "request_duration_seconds", "histogram", "From the head to the end.", ("protocol", "model"), LONG, examples=True
+)
 TTFT = Metric(
-    "ttft_seconds", "histogram", "From admission to the first content of a stream.", ("model", "provider"), LONG
+    "ttft_seconds",
+    "histogram",
+    "From admission to the first content of a stream.",
+    ("model", "provider"),
+    LONG,
+    examples=True,
 )
 TIME_PER_TOKEN = Metric(
     "time_per_output_token_seconds",
@@ -104,6 +120,9 @@ BUILD = Metric("build_info", "max", "1 for the plan that a worker serves.", ("ve
 SWAPS = Metric("config_reload_total", "counter", "Artifacts that workers took up or refused.", ("result",))
 DROPPED = Metric("series_dropped_total", "counter", "Values that had no room, for there were too many series.")
 LOG_DROPPED = Metric("log_dropped_total", "counter", "Lines of the access log that had no room.")
+EXPORT_DROPPED = Metric(
+    "export_dropped_total", "counter", "Spans that had no room, or that the collector did not take."
+)
 WORKERS = Metric("workers", "sum", "Worker processes that are alive.")
 
 CATALOGUE: dict[str, Metric] = {
@@ -112,6 +131,6 @@ CATALOGUE: dict[str, Metric] = {
         REQUESTS, REFUSED, DURATION, TTFT, TIME_PER_TOKEN, OVERHEAD, IN_FLIGHT, ATTEMPTS,
         FAILOVERS, RETRIES_REFUSED, DEPLOYMENT_STATE, REJECTIONS, LIMIT_ERRORS, LIMITS_DEGRADED, LEASES_EXPIRED,
         TOKENS, CHARGED, PROVIDER_COST, ABSORBED, SETTLEMENTS, JOURNAL_BACKLOG, JOURNAL_AGE, LOSSES, SHED, OVERLOAD,
-        LOOP_LAG, DRAINING, BUILD, SWAPS, DROPPED, LOG_DROPPED, WORKERS,
+        LOOP_LAG, DRAINING, BUILD, SWAPS, DROPPED, LOG_DROPPED, EXPORT_DROPPED, WORKERS,
     )
 }  # fmt: skip

@@ -9,10 +9,12 @@ import msgspec
 from msgspec import Struct
 
 from nexusflow.telemetry.board import INDEX, VALUES, Line
-from nexusflow.telemetry.catalogue import CATALOGUE, Metric
+from nexusflow.telemetry.catalogue import CATALOGUE, EXAMPLE, Metric
 
 Totals = dict[tuple[str, tuple[str, ...]], list[float]]
-"""Numbers by metric and labels: one, or the counts of each bucket, of what is beyond, and the sum of all values."""
+"""Numbers by metric and labels: one, or the counts of each bucket, of what is beyond, and the sum of all values; then
+the examples of the buckets.
+"""
 
 
 class Folded(Struct, frozen=True):
@@ -109,5 +111,8 @@ def _take(totals: Totals, metric: Metric, labels: tuple[str, ...], cells: list[f
     elif metric.kind == "max":
         known[0] = max(known[0], cells[0])
     else:
-        for at, value in enumerate(cells):
+        for at, value in enumerate(cells[: metric.counts]):
             known[at] += value
+        for at in range(metric.counts, metric.cells, EXAMPLE):
+            if cells[at + 1] > known[at + 1]:  # the later one
+                known[at : at + EXAMPLE] = cells[at : at + EXAMPLE]

@@ -13,6 +13,8 @@ from nexusflow.telemetry import catalogue
 from nexusflow.telemetry.access_log import AccessLog, Head, Refusal
 from nexusflow.telemetry.board import Board, Series
 from nexusflow.telemetry.catalogue import Metric
+from nexusflow.telemetry.trace import Refused, Trace
+from nexusflow.telemetry.tracer import Tracer
 
 _TYPES = ("input", "cache_read", "cache_write", "output", "reasoning")
 _MS = 1000
@@ -35,12 +37,13 @@ class _Way(Struct):
 class Meter:
     """Counts on the board of this worker. Labels are names of models and providers as the plan has them.
 
-    `log` gets a line for each request; None: nobody wants them.
+    `log` gets a line for each request, `tracer` sends traces; None: nobody wants them.
     """
 
-    def __init__(self, board: Board, log: AccessLog | None = None) -> None:
+    def __init__(self, board: Board, log: AccessLog | None = None, tracer: Tracer | None = None) -> None:
         self.board = board
         self.log = log
+        self.tracer = tracer
         self._ways: dict[tuple[str, str, str | None], _Way] = {}
 
     def close(self) -> None:
@@ -48,6 +51,8 @@ class Meter:
         self.board.close()
         if self.log is not None:
             self.log.close()
+        if self.tracer is not None:
+            self.tracer.sender.close()
 
     def closed(self, record: Closed) -> None:
         """A call that ended, whether it was charged or not; once for each."""
@@ -58,17 +63,39 @@ class Meter:
         self._line(way, line)
         for entry in record.entries:
             self._settled(way, entry)
+        trace = self.tracer.open.get(record.id) if self.tracer is not None else None
+        if trace is not None:
+            trace.record = record
         if self.log is not None:
-            head = Head(at=record.at_ms, request=record.id, org=record.org, team=record.team, key=record.key)
+            name = trace.name if trace is not None else None
+            head = Head(
+                at=record.at_ms, request=record.id, trace=name, org=record.org, team=record.team, key=record.key
+            )
             self.log.note(head, line)
 
     def refused(self, request: str, protocol: str, status: int, error: str) -> None:
         """A request that came to no call."""
         self.board.of(catalogue.REFUSED, protocol, str(status)).add()
+        trace = self.tracer.open.get(request) if self.tracer is not None else None
+        if trace is not None:
+            trace.refused = Refused(status, error)
         if self.log is not None:
             now_ms = time.time_ns() // 1_000_000
-            head = Head(at=now_ms, request=request)
+            head = Head(at=now_ms, request=request, trace=trace.name if trace is not None else None)
             self.log.note(head, Refusal(protocol=protocol, status=status, outcome="refused", error=error))
+
+    def traced(self, trace: Trace, method: str, path: str, protocol: str) -> None:
+        """A request is over that is one of those that may be traced; histograms point to what is sent."""
+        trace.method, trace.path, trace.protocol = method, path, protocol
+        trace.ended = time.monotonic()
+        if self.tracer is None or not self.tracer.end(trace):
+            return
+        line = trace.record.call if trace.record is not None else None
+        if line is not None:
+            way, now = self._way(line), time.time()
+            way.duration.point(line.total_ms / _MS, trace.id, now)
+            if line.first_ms is not None:
+                way.ttft.point(line.first_ms / _MS, trace.id, now)
 
     def reloaded(self, result: str) -> None:
         """Another artifact was taken up, or refused."""

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from nexusflow.telemetry.catalogue import CATALOGUE, PREFIX, Metric
+from nexusflow.telemetry.board import joined
+from nexusflow.telemetry.catalogue import CATALOGUE, EXAMPLE, PREFIX, Metric
 from nexusflow.telemetry.merge import Totals
 
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"
@@ -32,18 +33,29 @@ def _family(metric: Metric, series: Sequence[tuple[tuple[str, ...], list[float]]
     for labels, cells in series:
         pairs = [f'{key}="{value.translate(_ESCAPES)}"' for key, value in zip(metric.labels, labels, strict=True)]
         if metric.kind == "histogram":
-            yield from _histogram(name, metric.buckets, pairs, cells)
+            examples = cells[metric.counts :] if openmetrics else []
+            yield from _histogram(name, metric.buckets, pairs, cells[: metric.counts], examples)
         else:
             yield f"{name}{_braced(pairs)} {_number(cells[0] / metric.scale)}"
 
 
-def _histogram(name: str, bounds: Sequence[float], pairs: list[str], cells: list[float]) -> Iterator[str]:
+def _histogram(
+    name: str, bounds: Sequence[float], pairs: list[str], cells: list[float], examples: list[float]
+) -> Iterator[str]:
     counts = list(accumulate(cells[:-1]))
-    for bound, count in zip([*map(_number, bounds), "+Inf"], counts, strict=True):
+    for at, (bound, count) in enumerate(zip([*map(_number, bounds), "+Inf"], counts, strict=True)):
         within = _braced([*pairs, f'le="{bound}"'])
-        yield f"{name}_bucket{within} {_number(count)}"
+        example = _example(examples[at * EXAMPLE : (at + 1) * EXAMPLE])
+        yield f"{name}_bucket{within} {_number(count)}{example}"
     yield f"{name}_sum{_braced(pairs)} {_number(cells[-1])}"
     yield f"{name}_count{_braced(pairs)} {_number(counts[-1])}"
+
+
+def _example(cells: list[float]) -> str:
+    """The trace that a bucket points to; only OpenMetrics has a place for it."""
+    if not cells or not cells[1]:
+        return ""
+    return f' # {{trace_id="{joined(cells[2:]):032x}"}} {_number(cells[0])} {cells[1]:.3f}'
 
 
 def _braced(pairs: list[str]) -> str:

@@ -152,7 +152,8 @@ def test_a_secret_in_place_of_a_reference_is_not_repeated() -> None:
 
 def test_pending_fields_are_gathered_and_what_is_inside_them_is_not_repeated() -> None:
     models = "".join(
-        GATEWAY.partition("models:\n")[2].replace("gpt-5", f"m{n}") + "    slo: {ttft_p95_ms: 900}\n" for n in range(3)
+        GATEWAY.partition("models:\n")[2].replace("gpt-5", f"m{n}") + "    slo: {success_rate: '99'}\n"
+        for n in range(3)
     )
     items = found(GATEWAY.partition("models:\n")[0] + "models:\n" + models)
     assert [item.code for item in items] == ["NF190"]

@@ -10,7 +10,7 @@ import pytest
 from nexusflow.telemetry import board as boards
 from nexusflow.telemetry import merge
 from nexusflow.telemetry.board import Board
-from nexusflow.telemetry.catalogue import CATALOGUE, DRAINING, DURATION, IN_FLIGHT, LOOP_LAG, REFUSED
+from nexusflow.telemetry.catalogue import CATALOGUE, DRAINING, DURATION, EXAMPLE, IN_FLIGHT, LOOP_LAG, REFUSED
 
 CHAT = ("openai/chat-completions", "m")
 
@@ -38,7 +38,7 @@ def test_counters_add_up_gauges_are_summed_or_the_largest(tmp_path: Path) -> Non
     assert totals[REFUSED.name, ("p", "401")] == [3]
     assert totals[IN_FLIGHT.name, ("p",)] == [30]
     assert totals[LOOP_LAG.name, ()] == [1.0]
-    cells = totals[DURATION.name, CHAT]
+    cells = totals[DURATION.name, CHAT][: DURATION.counts]
     assert cells[:4] == [0, 1, 1, 0]  # bounds are inclusive: 0.01, 0.02, 0.04
     assert cells[-1] == pytest.approx(0.06)
     assert sum(cells[:-1]) == 2
@@ -47,7 +47,7 @@ def test_counters_add_up_gauges_are_summed_or_the_largest(tmp_path: Path) -> Non
 def test_a_value_beyond_the_last_bucket_is_counted_behind_it(tmp_path: Path) -> None:
     board = Board(tmp_path, "a")
     board.of(DURATION, *CHAT).observe(1e9)
-    assert merge.total(tmp_path)[DURATION.name, CHAT][-2:] == [1, 1e9]
+    assert merge.total(tmp_path)[DURATION.name, CHAT][DURATION.counts - 2 : DURATION.counts] == [1, 1e9]
 
 
 def test_wrong_labels_are_a_mistake(tmp_path: Path) -> None:
@@ -110,8 +110,8 @@ def test_OBS11_histograms_do_not_run_over_the_end_of_the_file(tmp_path: Path) ->
     board = Board(tmp_path, "a")
     for at in range(4_999):
         board.of(DURATION, "p", f"m{at}").observe(1)
-    for _, labels, cells in merge.read(tmp_path, "a"):
-        assert not labels or sum(cells[:-1]) == 1
+    for metric, labels, cells in merge.read(tmp_path, "a"):
+        assert not labels or (len(cells), sum(cells[: metric.counts - 1])) == (metric.cells, 1)
 
 
 def test_a_line_of_the_index_that_is_being_written_is_left_out(tmp_path: Path) -> None:
@@ -120,3 +120,23 @@ def test_a_line_of_the_index_that_is_being_written_is_left_out(tmp_path: Path) -
     with (tmp_path / ("a" + boards.INDEX)).open("ab") as index:
         index.write(b'[0,"requests_ref')
     assert merge.total(tmp_path)[REFUSED.name, ("p", "401")] == [1]
+
+
+def test_a_bucket_points_to_its_latest_trace_whoever_saw_it_and_whoever_died(tmp_path: Path) -> None:
+    trace = (1 << 128) - 3
+    old, new = Board(tmp_path, "a"), Board(tmp_path, "b")
+    for board, value, id_, now in ((old, 0.015, 1, 100.0), (new, 0.016, trace, 200.0), (old, 500.0, 7, 50.0)):
+        board.of(DURATION, *CHAT).observe(value)
+        board.of(DURATION, *CHAT).point(value, id_, now)
+    new.close()  # which folds it
+
+    def example(bucket: int) -> tuple[float, float, int]:
+        at = DURATION.counts + EXAMPLE * bucket
+        value, now, *parts = merge.total(tmp_path)[DURATION.name, CHAT][at : at + EXAMPLE]
+        return value, now, boards.joined(parts)
+
+    for _ in range(2):
+        assert example(1) == (0.016, 200.0, trace)
+        assert example(len(DURATION.buckets)) == (500.0, 50.0, 7)
+        assert example(0)[1] == 0
+        merge.fold(tmp_path)

@@ -57,3 +57,17 @@ def test_every_family_is_named_even_without_a_value() -> None:
 
 def test_the_same_numbers_give_the_same_bytes(totals: merge.Totals) -> None:
     assert text.render(totals) == text.render(dict(reversed(totals.items())))
+
+
+def test_only_openmetrics_shows_the_traces_that_buckets_point_to(tmp_path: Path) -> None:
+    series = Board(tmp_path, "a").of(DURATION, "p", "m")
+    series.observe(0.02)
+    series.point(0.02, 0xABC, 1_795_478_780.5)
+    totals = merge.total(tmp_path)
+    assert b"trace_id" not in text.render(totals)[1]
+    _, body = text.render(totals, "application/openmetrics-text")
+    families = openmetrics_parser.text_string_to_metric_families(body.decode())
+    found = {one.labels["le"]: one.exemplar for family in families for one in family.samples if one.exemplar}
+    assert list(found) == ["0.02"]
+    assert found["0.02"].labels == {"trace_id": f"{0xABC:032x}"}
+    assert (found["0.02"].value, float(found["0.02"].timestamp)) == (0.02, 1_795_478_780.5)
