@@ -295,10 +295,11 @@ def _raised(flag: Path) -> bool:
 
 
 def prove_store(settings: Settings, server: Server) -> None:
-    """Open and close the store once, before any worker does. Raises the store's own typed errors."""
+    """Open and close the store once, before any worker does. Raises the store's own typed errors, `TracesRefused`."""
     database, keys, pepper = _open_store(settings, server)
     open_results(server.results, settings.root, pepper)
     task_policy(settings, server)
+    _tracer(server)
     book.register(database, WORKER, "", "")
     keys.close()
     database.close()

@@ -76,6 +76,8 @@ def _is_expected(error: Exception) -> bool:
     from nexusflow.loading import ArtifactRefused
     from nexusflow.serving import AddressTaken
     from nexusflow.store import StoreError
+    from nexusflow.telemetry.sender import TracesRefused
     from nexusflow.testing.ports import NotStarted
 
-    return isinstance(error, ArtifactRefused | StoreError | AccountProblem | KeyProblem | NotStarted | AddressTaken)
+    problems = AccountProblem | KeyProblem | NotStarted | AddressTaken | TracesRefused
+    return isinstance(error, ArtifactRefused | StoreError | problems)

@@ -56,7 +56,7 @@ async def serve(
             trace.attempt(way.lane)
         refused = await _try(exchange, client, way, fleet, attempt)
         if trace is not None:
-            trace.attempted(refused.problem if refused is not None else None)
+            trace.attempted(refused.problem if refused is not None else None, exchange.sent)
         if refused is None:
             if retried:
                 budget.give_back()

@@ -5,6 +5,7 @@ tests read our bytes with the code that is generated from these.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from struct import pack
 
 from nexusflow.telemetry.spans import Span, Value
@@ -13,6 +14,7 @@ _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _SAMPLED, _KNOWN, _REMOTE = 0x1, 0x100, 0x200
 _STATUS_ERROR = 2
 _64_BITS = (1 << 64) - 1
+_SMALL = [bytes((number,)) for number in range(0x80)]
 
 
 def resource(attributes: Mapping[str, Value]) -> bytes:
@@ -49,10 +51,9 @@ def rejected(answer: bytes) -> int:
     place, told = _read(answer, 0)
     if told != 1 << 3 | _LENGTH:
         return 0
-    _, end = 0, len(answer)
-    place, size = _read(answer, place)
+    place, _ = _read(answer, place)
     place, told = _read(answer, place)
-    return _read(answer, place)[1] if size and told == 1 << 3 and place < end else 0
+    return _read(answer, place)[1] if told == 1 << 3 else 0
 
 
 def _read(data: bytes, place: int) -> tuple[int, int]:
@@ -67,7 +68,13 @@ def _read(data: bytes, place: int) -> tuple[int, int]:
 
 
 def _attributes(field: int, attributes: Mapping[str, Value]) -> bytes:
-    return b"".join([_block(field, _text(1, key) + _block(2, _value(value))) for key, value in attributes.items()])
+    return b"".join([_block(field, _name(key) + _block(2, _value(value))) for key, value in attributes.items()])
+
+
+@cache
+def _name(key: str) -> bytes:
+    """There are few names, all of them ours."""
+    return _text(1, key)
 
 
 def _value(value: Value) -> bytes:
@@ -80,6 +87,7 @@ def _value(value: Value) -> bytes:
     return _key(4, _FIXED64) + pack("<d", value)
 
 
+@cache
 def _key(field: int, kind: int) -> bytes:
     return _varint(field << 3 | kind)
 
@@ -98,7 +106,7 @@ def _number(field: int, value: int) -> bytes:
 
 def _varint(value: int) -> bytes:
     if value < 0x80:
-        return bytes((value,))
+        return _SMALL[value]
     found = bytearray()
     while value >= 0x80:
         found.append(value & 0x7F | 0x80)

@@ -33,6 +33,10 @@ _MOST_ANSWER = 64 * 1024
 _log = logging.getLogger("nexusflow.telemetry")
 
 
+class TracesRefused(Exception):
+    """`telemetry.traces` cannot be served as it stands."""
+
+
 class Sender:
     """`put` on the event loop; the rest in a thread that starts with the first trace."""
 
@@ -149,22 +153,23 @@ class _Collector:
 
 
 def open_sender(policy: Traces, service: str) -> Sender:
-    """A sender with the headers that the environment or a file names. Raises ValueError where they are none."""
+    """A sender with the headers that the environment or a file names. Raises `TracesRefused`."""
     headers = {}
     if policy.headers is not None:
         secret = read_secret(policy.headers, os.environ)
         if secret is None:
-            raise ValueError(f"telemetry.traces.headers: there is nothing in {policy.headers.name}")
+            where = f"{policy.headers.source} {policy.headers.name}"
+            raise TracesRefused(f"telemetry.traces.headers is empty or missing ({where}).")
         headers = read_headers(secret.reveal())
     return Sender(policy, service, headers)
 
 
 def read_headers(text: str) -> dict[str, str]:
-    """Headers in the form of OTEL_EXPORTER_OTLP_HEADERS: `name=value,name=value`. Raises ValueError."""
+    """Headers in the form of OTEL_EXPORTER_OTLP_HEADERS: `name=value,name=value`. Raises `TracesRefused`."""
     found = {}
     for pair in text.split(","):
         name, equals, value = (unquote(part.strip()) for part in pair.partition("="))
         if not (equals and name.replace("-", "").isalnum() and value.isascii() and value.isprintable()):
-            raise ValueError("telemetry.traces.headers must be in the form name=value,name=value")
+            raise TracesRefused("telemetry.traces.headers must have the form name=value,name=value.")
         found[name.lower()] = value
     return found

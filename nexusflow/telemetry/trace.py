@@ -32,12 +32,15 @@ class Lane(Protocol):
 
 
 class Attempt(Struct):
-    """One call of a provider. `ended` 0: it was cut off by the end of the whole call."""
+    """One call of a provider. `ended` 0: it was cut off by the end of the whole call. Not `sent`: its lane was full, or
+    could not carry the request.
+    """
 
     lane: Lane
     began: float
     ended: float = 0.0
     problem: Problem | None = None
+    sent: bool = True
 
 
 class Refused(Struct, frozen=True):
@@ -89,11 +92,12 @@ class Trace(Struct):
         """An attempt begins."""
         self.attempts.append(Attempt(lane, _monotonic()))
 
-    def attempted(self, problem: Problem | None) -> None:
+    def attempted(self, problem: Problem | None, sent: bool) -> None:
         """It is over."""
         last = self.attempts[-1]
         last.ended = _monotonic()
         last.problem = problem
+        last.sent = sent
 
     def onward(self) -> bytes:
         """Header lines for the provider that is called now."""

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from nexusflow.testing.faulty import END, STREAM_HEAD, Provider, running, unary
-from nexusflow.testing.gateway import Gateway, running_gateway
+from nexusflow.testing.gateway import Gateway, nexusflow, running_gateway
 from nexusflow.testing.ports import free_port
 from tests.faults.provider import DONE, delta, event
 from tests.faults.raw import Answer, Connection, request, wait_until
@@ -233,6 +233,16 @@ def test_OBS21_what_a_stranger_decides_is_not_heeded_and_no_content_leaves(curio
     told = b"".join(span.SerializeToString() for spans in whole.values() for span in spans)
     assert SECRET.encode() not in told
     assert curious.gateway.key.encode() not in told
+
+
+def test_headers_that_are_not_there_keep_the_gateway_from_starting(tmp_path: Path) -> None:
+    with running(SCRIPTS) as provider:
+        traces = {"endpoint": "http://127.0.0.1:1", "headers": {"env": "NOT_THERE"}}
+        (tmp_path / "gateway.yaml").write_text(spec(provider, free_port(), traces))
+        assert nexusflow("build", root=tmp_path).returncode == 0
+        refused = nexusflow("serve", "--port", str(free_port()), root=tmp_path)
+    assert refused.returncode == 1
+    assert "error: telemetry.traces.headers is empty or missing (env NOT_THERE)." in refused.stderr
 
 
 def test_a_collector_that_goes_costs_no_call_and_no_time(curious: Stage) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from nexusflow.ir.plan import CredentialRef, Traces
-from nexusflow.telemetry.sender import Sender, open_sender, read_headers
+from nexusflow.telemetry.sender import Sender, TracesRefused, open_sender, read_headers
 from nexusflow.telemetry.spans import count
 from nexusflow.telemetry.trace import Trace
 from tests.support.collector import Collector, collecting
@@ -133,11 +133,11 @@ def test_headers_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, coll
     assert collector.headers[0]["authorization"] == "Basic YTpi"
     assert collector.headers[0]["x-team"] == "one"
     monkeypatch.delenv("OTLP")
-    with pytest.raises(ValueError, match="nothing in OTLP"):
+    with pytest.raises(TracesRefused, match="env OTLP"):
         open_sender(policy, "gw")
 
 
 @pytest.mark.parametrize("text", ["a", "=b", "a b=c", "a=%0d%0aevil: 1", "a=b,,"])
 def test_headers_that_are_none_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="form"):
+    with pytest.raises(TracesRefused, match="form"):
         read_headers(text)
