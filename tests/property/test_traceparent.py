@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexusflow.wire import traceparent
@@ -18,6 +18,7 @@ def read(value: bytes, *state: bytes) -> traceparent.Parent | None:
     return traceparent.read([(b"traceparent", value), *((b"tracestate", one) for one in state)])
 
 
+@settings(deadline=None)
 @given(ids, spans, st.booleans())
 def test_what_we_say_is_what_others_read(trace: int, span: int, sampled: bool) -> None:
     said = traceparent.lines(trace, span, sampled)
@@ -25,6 +26,7 @@ def test_what_we_say_is_what_others_read(trace: int, span: int, sampled: bool) -
     assert (name, read(value)) == (b"traceparent", traceparent.Parent(trace, span, sampled))
 
 
+@settings(deadline=None)
 @given(ids, spans, st.integers(0, 255), st.integers(1, 254), st.text("abc-é", max_size=5))
 def test_later_versions_are_read_as_far_as_we_know_them(
     trace: int, span: int, flags: int, version: int, more: str
@@ -35,6 +37,7 @@ def test_later_versions_are_read_as_far_as_we_know_them(
     assert read(value + b"x") is None
 
 
+@settings(deadline=None)
 @given(st.one_of(st.binary(max_size=80), st.text("0123456789abcdef-", min_size=50, max_size=60).map(str.encode)))
 def test_anything_else_counts_as_absent(value: bytes) -> None:
     found = read(value)
@@ -42,6 +45,7 @@ def test_anything_else_counts_as_absent(value: bytes) -> None:
         assert found is None
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(GOOD) - 1), st.integers(0, 255))
 def test_no_single_byte_can_be_wrong_unnoticed(at: int, byte: int) -> None:
     value = GOOD[:at] + bytes((byte,)) + GOOD[at + 1 :]
@@ -77,6 +81,7 @@ def test_two_parents_are_none() -> None:
 members = st.from_regex(r"[a-z][a-z0-9_*/-]{0,9}(@[a-z]{1,9})?=[!-+\--<>-~]{1,10}", fullmatch=True)
 
 
+@settings(deadline=None)
 @given(st.lists(members, max_size=12, unique_by=lambda one: one.partition("=")[0]))
 def test_a_valid_state_goes_on_as_one_header(some: list[str]) -> None:
     found = read(GOOD, *(one.encode() for one in some))
@@ -84,6 +89,7 @@ def test_a_valid_state_goes_on_as_one_header(some: list[str]) -> None:
     assert found.state == ",".join(some).encode()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_a_state_never_breaks_a_header(value: bytes) -> None:
     found = read(GOOD, value)
