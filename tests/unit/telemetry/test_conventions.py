@@ -53,3 +53,17 @@ def test_OBS01_versions_differ_where_the_conventions_do() -> None:
 )
 def test_vendors_are_told_by_their_hosts(host: str, name: str) -> None:
     assert otel.vendor(host, "mine", NAMES["v0.1.0"]) == name
+
+
+@pytest.mark.parametrize(
+    ("protocol", "endpoint", "name"),
+    [
+        ("anthropic/messages", "messages", "chat"),
+        ("openai/responses", "responses", "chat"),
+        ("google/generate-content", "gemini", "generate_content"),
+        ("google/generate-content", "embeddings", "embeddings"),
+        ("openai/embeddings", "embeddings", "embeddings"),
+    ],
+)
+def test_operations_have_the_conventions_words(protocol: str, endpoint: str, name: str) -> None:
+    assert otel.operation(protocol, endpoint) == name
