@@ -1,15 +1,17 @@
 """`nexusflow route explain`: what it tells without a gateway is what a gateway then does (contract 2.10 to 2.12)."""
 
+import contextlib
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from nexusflow.cli.main import main
 from nexusflow.ir.money import as_nano, as_text
 from nexusflow.testing.faulty import running, unary
 from nexusflow.testing.gateway import nexusflow, running_gateway
@@ -98,11 +100,11 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 def run(stage: Stage, *arguments: str, body: Any = None) -> "subprocess.CompletedProcess[str]":
     """The command; `body` is its request, on stdin."""
-    command = [sys.executable, "-P", "-m", "nexusflow", "route", "explain", *arguments]
-    if body is not None:
-        command += ["--request", "-"]
+    command = ["route", "explain", *arguments, *(("--request", "-") if body is not None else ())]
     text = body if isinstance(body, str) else json.dumps(body)
-    return subprocess.run(command, cwd=stage.gateway.root, input=text, capture_output=True, text=True, check=False)
+    with contextlib.chdir(stage.gateway.root):
+        done = CliRunner().invoke(main, command, input=text)
+    return subprocess.CompletedProcess(command, done.exit_code, done.stdout, done.stderr)
 
 
 def told(stage: Stage, *arguments: str, body: Any = None) -> Any:
