@@ -261,6 +261,7 @@ def _server(document: spec.Spec) -> Server:
         hosts=gateway.hosts,
         currency=gateway.currency,
         query_key=gateway.query_key,
+        console=gateway.console,
         trusted_proxies=tuple(sorted(set(gateway.trusted_proxies))),
         media_fetch=MediaFetch(
             allow_hosts=tuple(sorted(set(gateway.media_fetch.allow_hosts))),

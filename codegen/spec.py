@@ -500,6 +500,7 @@ class Gateway(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     public_url: str | None = None
     tasks: TaskPolicy = TaskPolicy()
     media_fetch: MediaFetch = MediaFetch()
+    console: bool = True
     overload: Overload = Overload()
     errors: ErrorPolicy = ErrorPolicy()
     billing: GatewayBilling = GatewayBilling()

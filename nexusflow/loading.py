@@ -17,6 +17,7 @@ from litestar.types import ASGIApp, ControllerRouterHandler
 from msgspec import Struct
 
 from nexusflow.admin import admin_routes, metrics_routes
+from nexusflow.console import console_routes
 from nexusflow.endpoints.account import account_routes
 from nexusflow.endpoints.health import health_routes
 from nexusflow.endpoints.limits import limit_routes
@@ -91,6 +92,7 @@ async def build_app(loaded: Loaded, runtime: Runtime) -> ASGIApp:
                 *result_routes(runtime),
                 *admin_routes(runtime, loaded.plan.server),
                 *metrics_routes(runtime, loaded.plan.server),
+                *console_routes(runtime, loaded.module.artifact),
             ],
             openapi_config=None,
             logging_config=None,

@@ -20,6 +20,7 @@ VERBS = {
     "prices": "Compare prices with a published catalogue.",
     "explain": "Show the page of a diagnostic, such as NF203.",
     "keys": "Create, list, change, rotate and revoke API keys.",
+    "operators": "Say who may use the console, and in which role.",
     "accounts": "Manage organisations, teams and users.",
     "credit": "Pay money into an organisation's wallet.",
     "refund": "Give back what a request was charged.",

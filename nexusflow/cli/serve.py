@@ -52,5 +52,20 @@ def serve(build_dir: Path, host: str | None, port: int | None, workers: int | No
     """
     from nexusflow.serving import run
 
-    _, server = prepare(build_dir)
+    settings, server = prepare(build_dir)
+    if server.console:
+        _first_operator(settings, server)
     sys.exit(run(server, host=host or server.host, port=port or server.port, workers=workers or server.workers))
+
+
+def _first_operator(settings: "Settings", server: "Server") -> None:
+    """A gateway that nobody can look into yet gets an owner, whose token is printed this once (SEC-75)."""
+    from nexusflow.keys.pepper import pepper_of, pepper_path
+    from nexusflow.operators import OperatorTable
+    from nexusflow.store import open_store
+
+    with open_store(server.database, settings.root) as database:
+        pepper = pepper_of(database, pepper_path(server.database, settings.root))
+        made = OperatorTable(database, pepper).first()
+    if made is not None:
+        click.echo(f"The console is at /console. Sign in as its first operator, shown this once: {made[1]}", err=True)

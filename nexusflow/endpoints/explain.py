@@ -28,7 +28,7 @@ from nexusflow.flow.usual import Usual
 from nexusflow.ir.errors import Problem, RequestRefused
 from nexusflow.ir.loss import Losses
 from nexusflow.ir.money import as_text
-from nexusflow.ir.plan import Plan, Strategy
+from nexusflow.ir.plan import Plan, Price, Strategy
 from nexusflow.ir.quota import Quota
 from nexusflow.keys.model import Key
 from nexusflow.limits import Limiter
@@ -176,17 +176,16 @@ def _tried(way: Way, put: Put, refusal: Refusal | None, among: int, size: Size, 
         weight=lane.weight,
         among=among,
         region=lane.provider.region,
-        price=_per_million(lane, now_ms),
+        price=per_million(lane.price, now_ms) if lane.price is not None else None,
         worst_case=as_text(set_aside([lane], size, now_ms)),
         timeouts=Waits(lane.connect, lane.first_byte, lane.idle, lane.stream_total if stream else lane.total),
         limits=limit_words(relevant(lane.limits, stream=stream), None),
     )
 
 
-def _per_million(lane: ServedLane, now_ms: int) -> PerMillion | None:
-    if lane.price is None:
-        return None
-    price = in_force(lane.price, now_ms)
+def per_million(listed: Price, now_ms: int) -> PerMillion:
+    """What callers pay by a price list for a million tokens of each kind."""
+    price = in_force(listed, now_ms)
     read, written = (
         as_text((rate * (WHOLE + price.markup) + WHOLE // 2) // WHOLE)
         for rate in (price.tokens.input, price.tokens.output)

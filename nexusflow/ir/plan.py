@@ -439,6 +439,7 @@ class Server(Struct, frozen=True, kw_only=True):
     hosts: int = 1
     currency: str = "USD"
     query_key: bool = True
+    console: bool = True
     trusted_proxies: tuple[str, ...] = ()
     media_fetch: MediaFetch = MediaFetch()
     overload: Overload = Overload()

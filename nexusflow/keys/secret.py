@@ -16,9 +16,9 @@ _SHAPE = re.compile(rf"{SCHEME}[0-9A-Za-z]{{{_BODY + _CHECK}}}")
 _SHA256_BLOCK = 64
 
 
-def new_secret() -> str:
+def new_secret(scheme: str = SCHEME) -> str:
     """A fresh key: `sk-air-`, 32 random bytes in base 62, and a checksum (SEC-50). 56 characters."""
-    body = SCHEME + _base62(int.from_bytes(secrets.token_bytes(_RANDOM_BYTES)), _BODY)
+    body = scheme + _base62(int.from_bytes(secrets.token_bytes(_RANDOM_BYTES)), _BODY)
     return body + _checksum(body)
 
 

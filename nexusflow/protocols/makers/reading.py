@@ -34,6 +34,7 @@ _OUR_WORD = {
     "internal_server_error": "upstream_error",
     "invalid_request_error": "invalid_request",
     "canceled": "cancelled",
+    "request_cancelled": "cancelled",
 }
 _NAME = re.compile(r"[^\s/.][^\s/]{0,511}").fullmatch
 
