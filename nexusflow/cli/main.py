@@ -26,6 +26,8 @@ VERBS = {
     "refund": "Give back what a request was charged.",
     "budgets": "Set bounds on spending.",
     "limits": "Show and agree on rate limits; decide on requests for more.",
+    "top": "Show what the gateway does now, in the terminal.",
+    "logs": "Show calls as they end.",
     "usage": "Show what was used and what it cost.",
     "ledger": "Prove that the money adds up; restore its counters.",
     "tasks": "Show, watch, cancel and settle images and videos.",

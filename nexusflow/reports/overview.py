@@ -7,7 +7,7 @@ from msgspec import Struct
 from nexusflow.reports.usage import Span
 from nexusflow.store import Database
 
-HOUR_MS = 3_600_000
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 Group = Literal["hour", "model", "provider", "key_id", "protocol"]
 _GROUPS: dict[Group, str] = {
     "hour": f"at_ms / {HOUR_MS}",
@@ -92,6 +92,17 @@ def glances(database: Database, span: Span, by: Group) -> list[Glance]:
         Glance(name=str(name), **{field: _whole(value) for field, value in zip(names, sums, strict=True)})  # type: ignore[arg-type]  # those that may be None are
         for name, *sums in rows
     ]
+
+
+def per_minute(database: Database, now_ms: int, minutes: int) -> list[int]:
+    """How many calls began in each of the last minutes, the oldest first. Raises StoreError."""
+    last = now_ms // MINUTE_MS
+    rows = database.execute(
+        f"SELECT at_ms / {MINUTE_MS}, count(*) FROM call WHERE at_ms >= $1 GROUP BY 1",  # noqa: S608
+        ((last - minutes + 1) * MINUTE_MS,),
+    )
+    found = {_whole(minute): _whole(count) or 0 for minute, count in rows}
+    return [found.get(minute, 0) for minute in range(last - minutes + 1, last + 1)]
 
 
 def whole(hours: list[Glance]) -> Glance:

@@ -31,12 +31,8 @@ def usage_words(line: UsageLine) -> dict[str, Any]:
 def call_words(call: LoggedCall) -> dict[str, Any]:
     """One call of the log."""
     words = msgspec.to_builtins(call)
-    return {
-        "object": "request",
-        **words,
-        "at": moment(words.pop("at_ms")),
-        "amount": as_text(call.amount),
-    }
+    del words["at_ms"]
+    return {"object": "request", **words, "at": moment(call.at_ms), "amount": as_text(call.amount)}
 
 
 def statement_words(found: Statement) -> dict[str, Any]:
