@@ -15,27 +15,32 @@ from nexusflow.ir.plan import Plan
 
 
 class Compiled(Struct, frozen=True):
-    """What became of one gateway.yaml. `plan` is None exactly when `diagnostics` holds an error."""
+    """What became of one gateway.yaml. `plan` is None exactly when `diagnostics` holds an error, and so is `document`,
+    which also has what no runtime needs.
+    """
 
     source: Source
     diagnostics: DiagnosticSet
-    plan: Plan | None
+    plan: Plan | None = None
+    document: Spec | None = None
 
 
 def compile_source(source: Source) -> Compiled:
     """Compile a text. Never raises for anything the text can contain."""
     tree, diagnostics = check_source(source)
     if tree is None or diagnostics.has_errors:
-        return Compiled(source, diagnostics, None)
+        return Compiled(source, diagnostics)
     # The schema has accepted the value, so a failure here is a bug in the schema's profile, not in the text.
     document = msgspec.convert(tree.value, Spec)
     diagnostics.extend(lint(document, tree))
-    return Compiled(source, diagnostics, None if diagnostics.has_errors else resolve(document))
+    if diagnostics.has_errors:
+        return Compiled(source, diagnostics)
+    return Compiled(source, diagnostics, resolve(document), document)
 
 
 def compile_file(path: Path) -> Compiled:
     """Compile a file. One that cannot be read is a diagnostic like any other (NF005, NF006)."""
     source, finding = load(path)
     if finding is not None:
-        return Compiled(source, DiagnosticSet([finding]), None)
+        return Compiled(source, DiagnosticSet([finding]))
     return compile_source(source)

@@ -552,12 +552,13 @@ Results = DiskResults | S3Results
 
 
 class Alert(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A condition that someone must hear of."""
+    """A condition that someone must hear of. `nexusflow dashboards` makes its rule and its runbook."""
 
     name: Label
     when: Literal[
         "burn_rate_fast",
         "burn_rate_slow",
+        "gateway_down",
         "ledger_violation",
         "journal_age_seconds",
         "credential_bad",

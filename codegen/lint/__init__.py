@@ -5,6 +5,7 @@ The schema has accepted the document before. Importing this package registers th
 
 from codegen.diagnostics import Diagnostic
 from codegen.lint import (
+    alerts,
     health,
     limits,
     names,
@@ -26,6 +27,7 @@ from codegen.tree import Tree
 FAMILIES = (
     *(references, routing, timeouts, health, parameters, names, protocols, prices, price_lists, limits, secrets),
     settings,
+    alerts,
 )
 """The modules that hold rules, in the order of their codes."""
 

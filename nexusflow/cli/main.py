@@ -32,6 +32,7 @@ VERBS = {
     "ledger": "Prove that the money adds up; restore its counters.",
     "tasks": "Show, watch, cancel and settle images and videos.",
     "route": "Explain which lane a request would take.",
+    "dashboards": "Write dashboards, alert rules and runbooks for Grafana and Prometheus.",
     "losses": "Show what a model's providers cannot take from clients of other protocols.",
 }
 

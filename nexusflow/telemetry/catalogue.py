@@ -124,6 +124,24 @@ EXPORT_DROPPED = Metric(
     "export_dropped_total", "counter", "Spans that had no room, or that the collector did not take."
 )
 WORKERS = Metric("workers", "sum", "Worker processes that are alive.")
+WORKERS_ENDED = Metric("workers_ended_total", "counter", "Worker processes that ended, whatever took their place.")
+STORE_DOWN = Metric("store_down", "max", "1 while a worker cannot use this store.", ("store",))
+DISK_FREE = Metric("disk_free_bytes", "max", "What is free on the disk that the journals are on.")
+DISK_SIZE = Metric("disk_size_bytes", "max", "What that disk holds in all.")
+CERTIFICATE = Metric(
+    "provider_certificate_expiry_timestamp_seconds",
+    "max",
+    "When the certificate ends that a provider showed last, in seconds since 1970.",
+    ("provider",),
+)
+BUDGET_USED = Metric(
+    "budget_used_ratio",
+    "max",
+    "What is spent and held of the fullest budget of its kind, 1 being all of it.",
+    ("scope", "period"),
+)
+TASKS = Metric("tasks", "max", "Images and videos that are not made yet.", ("state",))
+TASK_AGE = Metric("task_oldest_age_seconds", "max", "Age of the oldest of them.", ("state",))
 
 CATALOGUE: dict[str, Metric] = {
     metric.name: metric
@@ -131,6 +149,7 @@ CATALOGUE: dict[str, Metric] = {
         REQUESTS, REFUSED, DURATION, TTFT, TIME_PER_TOKEN, OVERHEAD, IN_FLIGHT, ATTEMPTS,
         FAILOVERS, RETRIES_REFUSED, DEPLOYMENT_STATE, REJECTIONS, LIMIT_ERRORS, LIMITS_DEGRADED, LEASES_EXPIRED,
         TOKENS, CHARGED, PROVIDER_COST, ABSORBED, SETTLEMENTS, JOURNAL_BACKLOG, JOURNAL_AGE, LOSSES, SHED, OVERLOAD,
-        LOOP_LAG, DRAINING, BUILD, SWAPS, DROPPED, LOG_DROPPED, EXPORT_DROPPED, WORKERS,
+        LOOP_LAG, DRAINING, BUILD, SWAPS, DROPPED, LOG_DROPPED, EXPORT_DROPPED, WORKERS, WORKERS_ENDED, STORE_DOWN,
+        DISK_FREE, DISK_SIZE, CERTIFICATE, BUDGET_USED, TASKS, TASK_AGE,
     )
 }  # fmt: skip
