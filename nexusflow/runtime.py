@@ -37,6 +37,7 @@ from nexusflow.results.opening import open_results
 from nexusflow.results.results import Results, ResultsError
 from nexusflow.results.signing import results_key
 from nexusflow.settings import Settings
+from nexusflow.stock import Stock
 from nexusflow.store import Database, StoreError, open_store
 from nexusflow.store.thread import StoreThread
 from nexusflow.tasks.accepting import WORKER, TaskDesk
@@ -88,6 +89,7 @@ class Runtime:
     results_key: bytes
     engine: Engine
     meter: Meter
+    journals: Path
     watchdog: Watchdog = field(default_factory=Watchdog)
     swaps: Swaps = field(default_factory=Swaps)
     signatures: Signatures = field(default_factory=Signatures)
@@ -106,12 +108,14 @@ class Runtime:
     _workshop: tuple[Artifact, Workshop] | None = None
     load: Load = field(init=False)
     _checker: Checker = field(init=False)
+    _stock: Stock = field(init=False)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._checker = Checker(self.fleet)
         self.load = Load(self.overload, self.watchdog.exchanges)
+        self._stock = Stock(self.books, self.directory, self.meter, self.journals)
 
     def catalogue(self, artifact: Artifact) -> ByName:
         """The models of `artifact`, ready to serve; its surfaces share them."""
@@ -193,6 +197,7 @@ class Runtime:
             asyncio.create_task(self.directory.watch(self._stop)),
             asyncio.create_task(self._expire()),
             asyncio.create_task(self._sample()),
+            asyncio.create_task(self._stock.watch()),
         ]
         if self.meter.log is not None:
             self._tasks.append(asyncio.create_task(self._log(self.meter.log)))
@@ -230,6 +235,8 @@ class Runtime:
                 keep(catalogue.EXPORT_DROPPED, self.meter.tracer.sender.dropped)
             self._sample_limits()
             self._sample_fleet()
+            for provider, until in self._pool.certificates():
+                keep(catalogue.CERTIFICATE, until, provider)
             losses: Counter[str] = Counter()
             for name, count in self.losses.found.items():
                 losses[name.partition(" ")[0]] += count
@@ -326,6 +333,7 @@ def open_runtime(settings: Settings, server: Server) -> Runtime:
         results_key=results_key(pepper),
         engine=Engine(database.another, results, fetcher, worker, policy, meter.closed),
         meter=meter,
+        journals=journal_folder(settings, server),
         limiter=Limiter(open_engine(server.counters, settings.root), lambda: server.workers * server.hosts),
         fetcher=fetcher,
         overload=server.overload,

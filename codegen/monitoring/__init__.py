@@ -44,5 +44,11 @@ def _file_name(board: Board) -> str:
 
 
 def _yaml(value: dict[str, Any]) -> bytes:
-    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100_000)
+    text: str = yaml.dump(value, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=100_000)
     return (_HEAD + text).encode()
+
+
+class _Plain(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        """Everything is written where it stands, for people who read it."""
+        return True

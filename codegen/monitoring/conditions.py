@@ -76,12 +76,12 @@ def _journal(facts: Facts, wanted: Decimal) -> Iterator[Case]:
 
 
 def _credential(facts: Facts, wanted: Decimal) -> Iterator[Case]:
-    attempts = facts.queries.of(catalogue.ATTEMPTS, result="credential")
-    by = "sum by (provider, deployment)"
-    # A series that has only just begun has no increase yet: its first refusal is its whole value.
-    begun = f"{by} ({attempts} unless {attempts} offset 5m)"
-    expr = f"{by} (increase({attempts}[5m])) > {plain(wanted)} or {begun} > {plain(wanted)}"
-    yield Case(expr, "{{ $labels.deployment }} does not accept our credential, or does not know the model.")
+    by = ("provider", "deployment")
+    refused = facts.queries.gained(catalogue.ATTEMPTS, *by, window="5m", result="credential")
+    yield Case(
+        f"{refused} > {plain(wanted)}",
+        "{{ $labels.deployment }} does not accept our credential, or does not know the model.",
+    )
 
 
 def _no_lane(facts: Facts, wanted: Decimal) -> Iterator[Case]:
@@ -112,7 +112,7 @@ def _restarts(facts: Facts, wanted: Decimal) -> Iterator[Case]:
 
 
 def _absorbed(facts: Facts, wanted: Decimal) -> Iterator[Case]:
-    expr = f"{facts.queries.total('increase', catalogue.ABSORBED, window='1h')} > {plain(wanted)}"
+    expr = f"{facts.queries.gained(catalogue.ABSORBED, window='1h')} > {plain(wanted)}"
     yield Case(expr, f'{{{{ $value | printf "%.2f" }}}} {facts.currency} were owed in an hour that no customer pays.')
 
 

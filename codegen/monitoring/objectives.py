@@ -15,7 +15,9 @@ from codegen.monitoring.queries import GATEWAY, Pattern, Queries, selector
 from nexusflow.telemetry.catalogue import REFUSED, REQUESTS, Metric
 
 RATIO, COUNT, LEFT = "nexusflow:slo_errors:ratio_rate", "nexusflow:slo_requests:increase", "nexusflow:slo_left:ratio"
-WINDOWS = ("5m", "30m", "1h", "6h", "3d")
+RECENT, LONGEST = ("5m", "30m", "1h", "6h"), "3d"
+SELDOM = "2m"
+"""More often than Prometheus forgets a value."""
 FEWEST = 50
 """Calls in the short window, below which a single failure would be an alarm."""
 SERVER = Pattern("5..")
@@ -57,24 +59,35 @@ def burning(facts: Facts, objective: Objective, pair: Pair, factor: Decimal) -> 
 
 
 def rules(facts: Facts) -> list[dict[str, Any]]:
-    """The groups of recording rules, one for each objective."""
+    """The groups of recording rules, two for each objective: what looks far back is computed less often."""
     return [
-        {
-            "name": "/".join(("nexusflow", facts.name, *objective.labels.values())),
-            "rules": list(_rules(facts, objective)),
-        }
+        {"name": "/".join(("nexusflow", facts.name, *objective.labels.values(), speed)), **more, "rules": list(of)}
         for objective in facts.objectives
+        for speed, more, of in (
+            ("now", {}, _recent(facts, objective)),
+            ("slowly", {"interval": SELDOM}, _long(facts, objective)),
+        )
     ]
 
 
-def _rules(facts: Facts, objective: Objective) -> Iterator[dict[str, Any]]:
+def _recent(facts: Facts, objective: Objective) -> Iterator[dict[str, Any]]:
     labels = {GATEWAY: facts.name, **objective.labels}
-    for window in WINDOWS:
-        bad, count = _bad_and_all(facts.queries, objective, "rate", window)
-        yield {"record": RATIO + window, "expr": f"({bad}) / ({count})", "labels": labels}
+    for window in RECENT:
+        yield _ratio(facts, objective, window)
     for pair in (*FAST, *SLOW):
         _, count = _bad_and_all(facts.queries, objective, "increase", pair.short)
         yield {"record": COUNT + pair.short, "expr": count, "labels": labels}
+
+
+def _ratio(facts: Facts, objective: Objective, window: str) -> dict[str, Any]:
+    bad, count = _bad_and_all(facts.queries, objective, "rate", window)
+    labels = {GATEWAY: facts.name, **objective.labels}
+    return {"record": RATIO + window, "expr": f"({bad}) / ({count})", "labels": labels}
+
+
+def _long(facts: Facts, objective: Objective) -> Iterator[dict[str, Any]]:
+    labels = {GATEWAY: facts.name, **objective.labels}
+    yield _ratio(facts, objective, LONGEST)
     if objective.budget:
         bad, count = _bad_and_all(facts.queries, objective, "increase", f"{objective.days}d")
         left = f"1 - (({bad}) / ({count})) / {plain(objective.budget)}"

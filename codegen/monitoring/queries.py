@@ -43,6 +43,14 @@ class Queries(Struct, frozen=True):
         self._check(metric, by)
         return f"sum{_by(by)} ({call}({self.of(metric, suffix, **labels)}[{window}]))"
 
+    def gained(self, metric: Metric, *by: str, window: str, **labels: str) -> str:
+        """How much a counter grew that says something seldom: a series that began within the window has no increase
+        from nothing to its first value yet, which may be all there is, and is taken as it stands.
+        """
+        self._check(metric, by)
+        series = self.of(metric, **labels)
+        return f"sum{_by(by)} (({series} unless {series} offset {window}) or increase({series}[{window}]))"
+
     def rate(self, metric: Metric, *by: str, window: str = INTERVAL, **labels: str) -> str:
         """Of a counter, or the values of a histogram, per second."""
         suffix = "_count" if metric.kind == "histogram" else ""

@@ -7,6 +7,7 @@ import msgspec
 
 from nexusflow.accounts.audit import change
 from nexusflow.accounts.model import AccountInvalid, AccountTaken, AccountUnknown, Member, Team, check_text, new_id
+from nexusflow.accounts.periods import span
 from nexusflow.accounts.table import find_account, find_organisation
 from nexusflow.ir.account import Budget, Counter, Mode, Period, Scope
 from nexusflow.ir.money import LARGEST
@@ -112,6 +113,32 @@ def read_budgets(database: Database, condition: str = "", params: Sequence[Value
     rows = database.execute(f"SELECT {COLUMNS} FROM budget {condition}", params)  # noqa: S608
     names = COLUMNS.split(", ")
     return [msgspec.convert(dict(zip(names, row, strict=True)), Budget) for row in rows]
+
+
+def fullest(database: Database, budgets: Sequence[Budget], now_ms: int) -> dict[tuple[str, str], float]:
+    """By scope and period of `budgets`: what is spent and held of the fullest of them, 1 being all.
+
+    Raises StoreError.
+    """
+    found: dict[tuple[str, str], float] = {(one.scope, one.period): 0.0 for one in budgets}
+    starts = {one.period: span(one.period, now_ms)[0] for one in budgets}
+    known = {(one.id, starts[one.period]): one for one in budgets if one.amount}
+    places = ", ".join(f"${at}" for at in range(1, len(starts) + 1))
+    rows = (
+        database.execute(
+            "SELECT budget, period_start, max(spent + held) FROM budget_spend"  # noqa: S608
+            f" WHERE period_start IN ({places}) GROUP BY budget, period_start",
+            tuple(starts.values()),
+        )
+        if starts
+        else ()
+    )
+    for id_, start, used in rows:
+        budget = known.get((str(id_), int(start or 0)))
+        if budget is not None:
+            kind = budget.scope, budget.period
+            found[kind] = max(found[kind], int(used or 0) / budget.amount)
+    return found
 
 
 def _resolve(database: Database, scope: Scope, subject: str, org: str | None) -> str:

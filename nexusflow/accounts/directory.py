@@ -91,6 +91,11 @@ class Directory(Follower):
             self._state = _state(was.active, was.stored, self._configured, was.plans, was.quotas)
 
     @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """All budgets, those of gateway.yaml first."""
+        return self._configured + self._state.stored
+
+    @property
     def edition(self) -> object:
         """Another object after every change; what was made of an earlier one is out of date."""
         return self._state

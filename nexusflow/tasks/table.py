@@ -28,6 +28,16 @@ class Tick(Struct, frozen=True):
     errors: int
 
 
+def waiting(database: Database) -> dict[str, tuple[int, int]]:
+    """How many tasks are in each state in which they are not made yet, and when the oldest was created, in ms since
+    1970. Raises StoreError.
+    """
+    rows = database.execute(
+        f"SELECT state, count(*), min(created_ms) FROM task WHERE {_ACTIVE} GROUP BY state"  # noqa: S608
+    )
+    return {str(state): (int(count or 0), int(oldest or 0)) for state, count, oldest in rows}
+
+
 def insert(database: Database, task: Task) -> None:
     """Raises StoreError."""
     text = f"INSERT INTO task ({_ALL}) VALUES ({marks(len(COLUMNS))})"  # noqa: S608

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from nexusflow.telemetry.board import INDEX, VALUES, Line
-from nexusflow.telemetry.catalogue import CATALOGUE, EXAMPLE, Metric
+from nexusflow.telemetry.catalogue import CATALOGUE, EXAMPLE, WORKERS_ENDED, Metric
 
 Totals = dict[tuple[str, tuple[str, ...]], list[float]]
 """Numbers by metric and labels: one, or the counts of each bucket, of what is beyond, and the sum of all values; then
@@ -30,16 +30,19 @@ _decode_folded = msgspec.json.Decoder(Folded).decode
 
 
 def total(folder: Path) -> Totals:
-    """What all workers whose boards are in `folder` counted."""
+    """What all workers whose boards are in `folder` counted, and how many of these workers have ended."""
     folded = _folded(folder)
     totals = {(name, labels): cells for name, labels, cells in folded.series}
+    ended = len(folded.names)
     for name in names(folder):
         if name in folded.names:
             continue
         living = is_alive(folder, name)
+        ended += not living
         for metric, labels, cells in read(folder, name):
             if living or metric.kind in ("counter", "histogram"):
                 _take(totals, metric, labels, cells)
+    totals[WORKERS_ENDED.name, ()] = [ended]
     return totals
 
 

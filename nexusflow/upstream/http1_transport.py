@@ -27,6 +27,7 @@ class Http1Transport:
         self._open: set[Connection] = set()
         self._turn: deque[asyncio.Future[None]] = deque()
         self._tls: ssl.SSLContext | None = None
+        self.certified_until: float | None = None
 
     async def send(self, call: Outgoing) -> Reply:
         """See `Transport.send`."""
@@ -113,12 +114,15 @@ class Http1Transport:
         addresses = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
         sock = await start_connection(addresses, happy_eyeballs_delay=HAPPY_EYEBALLS_SECONDS)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _, connection = await loop.create_connection(
+        link, connection = await loop.create_connection(
             lambda: Connection(self._open.discard),
             sock=sock,
             ssl=self._tls if target.secure else None,
             server_hostname=target.host if target.secure else None,
         )
+        shown = link.get_extra_info("peercert")
+        if shown:
+            self.certified_until = ssl.cert_time_to_seconds(shown["notAfter"])
         return connection
 
 

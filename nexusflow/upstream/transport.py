@@ -102,7 +102,12 @@ class Reply(Protocol):
 
 
 class Transport(Protocol):
-    """A connection pool to one provider."""
+    """A connection pool to one provider.
+
+    `certified_until` is when the certificate ends that it showed last, in seconds since 1970; None: it showed none.
+    """
+
+    certified_until: float | None
 
     async def send(self, call: Outgoing) -> Reply:
         """Send and wait for the response headers. Raises `UpstreamFault`."""

@@ -1,10 +1,13 @@
 """What a golden case consists of: a gateway.yaml and everything that the compiler makes of it."""
 
+import re
 from pathlib import Path
 
 from codegen import GENERATOR, compile_file, digest, emit, emit_lock
+from codegen.monitoring import emit_monitoring
 from codegen.render import render
 
+OTHER_BOARDS = re.compile(r"grafana/(?!slo)")
 ROOT = Path(__file__).resolve().parent
 
 
@@ -23,6 +26,10 @@ def produce(name: str) -> dict[str, bytes]:
     files = emit(compiled.plan)
     made["gateway.lock"] = emit_lock(compiled.plan, GENERATOR, digest(files)).encode()
     made.update({f"artifact/{file}": data for file, data in files.items()})
+    if compiled.document is not None and compiled.document.alerts:
+        written = emit_monitoring(compiled.document)
+        # One dashboard stands for all: they are large, and tests of their own look at each.
+        made.update({f"monitoring/{file}": data for file, data in written.items() if not OTHER_BOARDS.match(file)})
     return made
 
 

@@ -10,7 +10,16 @@ import pytest
 from nexusflow.telemetry import board as boards
 from nexusflow.telemetry import merge
 from nexusflow.telemetry.board import Board
-from nexusflow.telemetry.catalogue import CATALOGUE, DRAINING, DURATION, EXAMPLE, IN_FLIGHT, LOOP_LAG, REFUSED
+from nexusflow.telemetry.catalogue import (
+    CATALOGUE,
+    DRAINING,
+    DURATION,
+    EXAMPLE,
+    IN_FLIGHT,
+    LOOP_LAG,
+    REFUSED,
+    WORKERS_ENDED,
+)
 
 CHAT = ("openai/chat-completions", "m")
 
@@ -18,7 +27,8 @@ CHAT = ("openai/chat-completions", "m")
 def test_every_metric_has_a_name_of_its_kind_and_only_labels_from_compiled_tables() -> None:
     allowed = {
         *("protocol", "model", "provider", "deployment", "outcome", "code", "result", "reason", "limit", "scope"),
-        *("store", "op", "side", "phase", "type", "source", "kind", "version", "plan", "priority"),
+        *("store", "op", "side", "phase", "type", "source", "kind", "version", "plan", "priority", "period"),
+        "state",
     }
     for name, metric in CATALOGUE.items():
         assert set(metric.labels) <= allowed
@@ -42,6 +52,15 @@ def test_counters_add_up_gauges_are_summed_or_the_largest(tmp_path: Path) -> Non
     assert cells[:4] == [0, 1, 1, 0]  # bounds are inclusive: 0.01, 0.02, 0.04
     assert cells[-1] == pytest.approx(0.06)
     assert sum(cells[:-1]) == 2
+
+
+def test_workers_that_ended_are_counted_once(tmp_path: Path) -> None:
+    first = Board(tmp_path, "a")
+    assert merge.total(tmp_path)[WORKERS_ENDED.name, ()] == [0]
+    first.close()
+    merge.fold(tmp_path)
+    Board(tmp_path, "b").close()
+    assert merge.total(tmp_path)[WORKERS_ENDED.name, ()] == [2]
 
 
 def test_a_value_beyond_the_last_bucket_is_counted_behind_it(tmp_path: Path) -> None:
@@ -77,6 +96,7 @@ def test_what_a_killed_worker_counted_stays_and_its_gauges_go(tmp_path: Path) ->
         totals = merge.total(tmp_path)
         assert totals[REFUSED.name, ("p", "401")] == [7]
         assert (DRAINING.name, ()) not in totals
+        assert totals[WORKERS_ENDED.name, ()] == [1]
         merge.fold(tmp_path)  # and once more: what is folded is not counted again
         assert merge.names(tmp_path) == ["living"]
 
@@ -100,7 +120,7 @@ def test_OBS11_series_are_capped_and_the_rest_is_counted(tmp_path: Path, monkeyp
     for at in range(300):
         board.of(REFUSED, f"p{at}", "401").add()
     totals = merge.total(tmp_path)
-    assert len(totals) == 100
+    assert len(totals) == 100 + 1  # how many workers ended is known without a board
     assert totals["series_dropped_total", ()] == [201]
     board.of(REFUSED, "p1", "401").add()
     assert merge.total(tmp_path)[REFUSED.name, ("p1", "401")] == [2]
