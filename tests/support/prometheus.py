@@ -21,6 +21,7 @@ from nexusflow.testing.ports import free_port
 
 START_SECONDS = 30.0
 _PACKAGES = {"prometheus": "prometheus", "promtool": "prometheus", "prometheus-alertmanager": "prometheus-alertmanager"}
+_TEMPLATES = b"/usr/share/prometheus/alertmanager"
 _OTHER_NAMES = {"prometheus-alertmanager": "alertmanager"}
 
 
@@ -46,15 +47,18 @@ class Server:
 def running_prometheus(folder: Path) -> Iterator[Server]:
     """One that works by `folder/prometheus.yml`."""
     data = ("--storage.tsdb.path", str(folder / "data"))
-    with _running("prometheus", folder, "--config.file", "prometheus.yml", *data) as server:
+    with _running("prometheus", folder, free_port(), "--config.file", "prometheus.yml", *data) as server:
         yield server
 
 
 @contextmanager
-def running_alertmanager(folder: Path) -> Iterator[Server]:
-    """One that works by `folder/alertmanager.yml`, alone."""
+def running_alertmanager(folder: Path, port: int) -> Iterator[Server]:
+    """One that works by `folder/alertmanager.yml`, alone, on a port that was told to Prometheus."""
+    beside = Path(binary("prometheus-alertmanager")).parents[2] / _TEMPLATES.decode().lstrip("/")
+    for template in beside.glob("*.tmpl"):
+        shutil.copy(template, folder)
     alone = ("--cluster.listen-address=", "--storage.path", str(folder / "silences"))
-    with _running("prometheus-alertmanager", folder, "--config.file", "alertmanager.yml", *alone) as server:
+    with _running("prometheus-alertmanager", folder, port, "--config.file", "alertmanager.yml", *alone) as server:
         yield server
 
 
@@ -93,6 +97,15 @@ def _unpack(package: str, place: Path) -> None:
         assert archive is not None, f"{needed}\n{done.stderr}"
         unpacked = _run(folder, "dpkg-deb", "--extract", str(archive), str(place))
         assert unpacked.returncode == 0, unpacked.stderr
+    if package == "prometheus-alertmanager":
+        _look_beside(place / "usr" / "bin" / package)
+
+
+def _look_beside(program: Path) -> None:
+    """Debian's Alertmanager takes its templates from one place of the system alone, where only root could put them:
+    here it takes them from the folder that it is started in.
+    """
+    program.write_bytes(program.read_bytes().replace(_TEMPLATES, b".".ljust(len(_TEMPLATES), b"/")))
 
 
 def _run(folder: str, *command: str) -> "subprocess.CompletedProcess[str]":
@@ -100,8 +113,7 @@ def _run(folder: str, *command: str) -> "subprocess.CompletedProcess[str]":
 
 
 @contextmanager
-def _running(name: str, folder: Path, *options: str) -> Iterator[Server]:
-    port = free_port()
+def _running(name: str, folder: Path, port: int, *options: str) -> Iterator[Server]:
     command = [binary(name), *options, f"--web.listen-address=127.0.0.1:{port}"]
     server = Server(port, folder / f"{name}.log")
     with server.log.open("wb") as log:
