@@ -5,15 +5,22 @@ import gzip
 import random
 import socket
 import struct
+import time
 import tracemalloc
 import zlib
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from nexusflow.ir.plan import Provider
+from nexusflow.testing.faulty import running
 from nexusflow.upstream.http1_transport import Http1Transport
+from nexusflow.upstream.pool import Pool
 from nexusflow.upstream.transport import Fault, Outgoing, UpstreamFault, target
+from tests.faults.certificate import Identity, RsaKey, certificate, server_context
+from tests.faults.scripts import SCRIPTS
 
 T = TypeVar("T")
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -49,6 +56,30 @@ async def head_and_body(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
     lines = head.decode().lower().split("\r\n")
     length = next(int(line.partition(":")[2]) for line in lines if line.startswith("content-length"))
     return head, await reader.readexactly(length)
+
+
+def test_when_the_certificate_of_a_provider_ends_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = RsaKey()
+    pem = certificate(key, Identity("provider", days=9))
+    (tmp_path / "trusted.pem").write_text(pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
+    context = server_context(tmp_path / "provider.pem", key, pem)
+    with running({"u04": SCRIPTS["chat"]}, context) as provider:
+        name = f"https://127.0.0.1:{provider.port}/u04/v1"
+        plan = Provider(id="p", title="p", protocol="openai/chat-completions", base_url=name)
+
+        async def use() -> list[tuple[str, float]]:
+            pool = Pool()
+            transport = pool.connect(plan)
+            assert list(pool.certificates()) == []
+            await transport.send(Outgoing(target(f"{name}/chat/completions", {}), b'{"model": "u04"}', 5))
+            found = list(pool.certificates())
+            await pool.close()
+            return found
+
+        [(shown, until)] = asyncio.run(use())
+    assert shown == "p"
+    assert until == pytest.approx(time.time() + 9 * 86_400, abs=60)
 
 
 def answering(*writes: bytes, count: int = 1) -> Serve:
