@@ -30,9 +30,11 @@ class Case(Struct, frozen=True):
 class Condition(Struct, frozen=True, kw_only=True):
     """A kind of alert. It fires when `cases` have held for `lasting`.
 
-    `happened` is for the message, `why` and `steps` are for the runbook, `board` names the dashboard to look at.
+    `sign` is what is seen, in a few words; `why` and `steps` are for the runbook, `board` names the dashboard to
+    look at.
     """
 
+    sign: str
     severity: Severity
     lasting: str
     board: str
@@ -138,6 +140,7 @@ def _budget(facts: Facts, wanted: Decimal) -> Iterator[Case]:
 
 CONDITIONS: dict[str, Condition] = {
     "burn_rate_fast": Condition(
+        sign="an error budget goes much too fast",
         severity="page",
         lasting="0m",
         board="slo",
@@ -155,6 +158,7 @@ CONDITIONS: dict[str, Condition] = {
         cases=_fast,
     ),
     "burn_rate_slow": Condition(
+        sign="an error budget has been going too fast for days",
         severity="ticket",
         lasting="0m",
         board="slo",
@@ -168,6 +172,7 @@ CONDITIONS: dict[str, Condition] = {
         cases=_slow,
     ),
     "gateway_down": Condition(
+        sign="Prometheus gets no metrics",
         severity="page",
         lasting="2m",
         board="overview",
@@ -179,6 +184,7 @@ CONDITIONS: dict[str, Condition] = {
         cases=_gone,
     ),
     "journal_age_seconds": Condition(
+        sign="a record waits for the ledger",
         severity="page",
         lasting="0m",
         board="money",
@@ -194,6 +200,7 @@ CONDITIONS: dict[str, Condition] = {
         cases=_journal,
     ),
     "credential_bad": Condition(
+        sign="a provider refuses our credential, or does not know the model",
         severity="page",
         lasting="0m",
         board="providers",
@@ -209,6 +216,7 @@ CONDITIONS: dict[str, Condition] = {
         cases=_credential,
     ),
     "model_without_lanes": Condition(
+        sign="every deployment of a model is down or cooling",
         severity="page",
         lasting="1m",
         board="overview",
@@ -221,6 +229,7 @@ CONDITIONS: dict[str, Condition] = {
         cases=_no_lane,
     ),
     "store_down": Condition(
+        sign="a worker cannot use the database",
         severity="page",
         lasting="1m",
         board="operations",
@@ -232,6 +241,7 @@ CONDITIONS: dict[str, Condition] = {
         cases=_at_all(catalogue.STORE_DOWN, "A worker cannot use its {{ $labels.store }}.", "store"),
     ),
     "limits_degraded": Condition(
+        sign="limits are not shared between workers",
         severity="page",
         lasting="5m",
         board="operations",
@@ -241,6 +251,7 @@ CONDITIONS: dict[str, Condition] = {
         cases=_at_all(catalogue.LIMITS_DEGRADED, "Limits are not shared between workers."),
     ),
     "disk_free_percent": Condition(
+        sign="the disk with the journals fills up",
         severity="page",
         lasting="5m",
         board="operations",
@@ -254,6 +265,7 @@ CONDITIONS: dict[str, Condition] = {
         cases=_disk,
     ),
     "worker_restarts": Condition(
+        sign="worker processes die",
         severity="page",
         lasting="0m",
         board="operations",
@@ -268,6 +280,7 @@ CONDITIONS: dict[str, Condition] = {
         cases=_restarts,
     ),
     "absorbed_cost_per_hour": Condition(
+        sign="providers are owed what no customer pays",
         severity="page",
         lasting="0m",
         board="money",
@@ -282,6 +295,7 @@ CONDITIONS: dict[str, Condition] = {
         cases=_absorbed,
     ),
     "estimated_tokens_percent": Condition(
+        sign="tokens are charged as we estimate them",
         severity="ticket",
         lasting="30m",
         board="money",
@@ -295,6 +309,7 @@ CONDITIONS: dict[str, Condition] = {
         cases=_estimated,
     ),
     "certificate_days": Condition(
+        sign="a provider's certificate ends soon",
         severity="ticket",
         lasting="1h",
         board="providers",
@@ -305,6 +320,7 @@ CONDITIONS: dict[str, Condition] = {
         cases=_certificate,
     ),
     "budget_used_percent": Condition(
+        sign="a budget is nearly used up",
         severity="ticket",
         lasting="0m",
         board="money",

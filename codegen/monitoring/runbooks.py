@@ -19,7 +19,7 @@ def page(facts: Facts, watch: Watch) -> str:
     rules = "\n".join(f"```promql\n{case.expr}\n```" for case in watch.cases)
     return (
         f"# {watch.name}\n\n{_SEVERITIES[condition.severity]} {condition.why}\n\n"
-        f"| | |\n|---|---|\n| gateway | `{facts.name}` |\n| condition | `{watch.when}` |\n"
+        f"| | |\n|---|---|\n| gateway | `{facts.name}` |\n| condition | `{watch.when}`: {condition.sign} |\n"
         f"| threshold | {threshold} |\n| fires | {lasting} |\n"
         f"| told to | {who or 'nobody: it shows in Prometheus and Grafana only'} |\n"
         f"| dashboard | {condition.board} |\n\n## What to do\n\n{steps}\n\n## What is watched\n\n{rules}\n"
