@@ -9,6 +9,7 @@ from nexusflow.telemetry.catalogue import (
     DISK_SIZE,
     DRAINING,
     DROPPED,
+    EXPORT_DROPPED,
     LEASES_EXPIRED,
     LIMIT_ERRORS,
     LIMITS_DEGRADED,
@@ -172,9 +173,10 @@ def _stores(queries: Queries) -> tuple[Panel, ...]:
         ),
         graph(
             "Lost observations",
-            "Lines of the access log and values of metrics a second that had no room.",
+            "Lines of the access log, spans of traces and values of metrics a second that had no room.",
             "ops",
             (queries.rate(LOG_DROPPED), "log lines"),
+            (queries.rate(EXPORT_DROPPED), "spans"),
             (queries.rate(DROPPED), "values"),
         ),
     )
