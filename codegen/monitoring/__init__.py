@@ -10,7 +10,7 @@ from codegen import spec
 from codegen.monitoring import alerts, delivery, objectives, runbooks
 from codegen.monitoring.boards import boards
 from codegen.monitoring.facts import facts_of
-from codegen.monitoring.panels import Board, render
+from codegen.monitoring.panels import TOUR, Board, render
 
 __all__ = ["emit_monitoring"]
 
@@ -31,7 +31,7 @@ def emit_monitoring(document: spec.Spec, runbook_address: str = "runbooks") -> d
     files["alertmanager.yml"] = _yaml(delivery.alertmanager(facts, watches))
     for watch in watches:
         files[f"runbooks/{watch.name}.md"] = runbooks.page(facts, watch).encode()
-    files["runbooks/dashboards.md"] = runbooks.tour(shown).encode()
+    files[f"runbooks/{TOUR}"] = runbooks.tour(shown).encode()
     return dict(sorted(files.items()))
 
 

@@ -8,7 +8,8 @@ from codegen.monitoring.alerts import Watch
 from codegen.monitoring.facts import Facts
 from codegen.monitoring.queries import GATEWAY
 
-NOBODY = "nobody"
+NOBODY = "(nobody)"
+"""No alert has such a name."""
 KEY_FILE = "nexusflow.key"
 """The key that Prometheus asks with, where metrics have no port of their own."""
 

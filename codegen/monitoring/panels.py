@@ -11,6 +11,8 @@ from codegen.monitoring.queries import Queries
 from nexusflow.telemetry.catalogue import Metric
 
 COLUMNS = 24
+TOUR = "_dashboards.md"
+"""The page that tells of all panels. No alert has such a name."""
 _SCHEMA = 39
 _SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 _LISTED = {"mode": "multi", "sort": "desc"}
@@ -76,7 +78,7 @@ def link(board: Board, panel: Panel, runbooks: str, names: dict[str, str]) -> st
     """The page of the alert that watches what the panel shows, or the panel's own place. `names` are by condition."""
     if panel.alert in names:
         return f"{runbooks}/{names[panel.alert]}.md"
-    return f"{runbooks}/dashboards.md#{anchor(board, panel)}"
+    return f"{runbooks}/{TOUR}#{anchor(board, panel)}"
 
 
 def render(board: Board, gateway: str, runbooks: str, names: dict[str, str]) -> bytes:

@@ -110,7 +110,7 @@ def test_a_changed_model_changes_its_panels_and_no_others() -> None:
         "grafana/model-vendor-large-0fdc09.json",
         "grafana/provider-one.json",
         "rules/alerts.yml",
-        "runbooks/dashboards.md",
+        "runbooks/_dashboards.md",
         "runbooks/model_without_lanes.md",
     }
     assert b"one/large-2027" in changed["grafana/model-vendor-large-0fdc09.json"]
