@@ -70,10 +70,7 @@ def alert_never_fires(context: Context) -> Iterator[Diagnostic]:
     """
     facts = facts_of(context.document)
     for at, alert in enumerate(context.document.alerts):
-        condition = CONDITIONS.get(alert.when)
-        if condition is None:
-            continue
-        if alert.threshold is not None and condition.threshold is None:
+        if alert.threshold is not None and CONDITIONS[alert.when].threshold is None:
             yield context.report(
                 "NF802",
                 f"`{alert.when}` holds or does not, so that a threshold means nothing",
@@ -111,30 +108,4 @@ def objective_without_promise(context: Context) -> Iterator[Diagnostic]:
                 f"objective `{objective.name}` promises nothing",
                 ("slos", at),
                 help=("add `success_rate` or `ttft_p95_ms`",),
-            )
-
-
-@rule("NF804", "unwatched-condition", Severity.WARNING)
-def unwatched_condition(context: Context) -> Iterator[Diagnostic]:
-    """An alert watches a condition that no metric of this version tells of.
-
-    ## Why
-    Whether the ledger adds up is proven by reading all of it, which takes longer the more there is: no worker does that
-    while it serves. An alert that nobody raises must not look as if somebody watched.
-
-    ## Bad
-        alerts:
-          - {name: books, when: ledger_violation}
-
-    ## Good
-        alerts:
-          - {name: books, when: journal_age_seconds}
-    """
-    for at, alert in enumerate(context.document.alerts):
-        if alert.when not in CONDITIONS:
-            yield context.report(
-                "NF804",
-                f"nothing watches `{alert.when}` yet",
-                ("alerts", at, "when"),
-                help=("run `nexusflow ledger verify` by a timer: its exit code is 1 when the books do not add up",),
             )

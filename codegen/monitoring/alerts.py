@@ -28,7 +28,7 @@ class Watch(Struct, frozen=True, kw_only=True):
 
 
 def watches(facts: Facts) -> tuple[Watch, ...]:
-    """All alerts that can fire here, in the order of the conditions; what cannot be measured is left out."""
+    """All alerts that can fire here, in the order of the conditions."""
     return tuple(watch for when in CONDITIONS for watch in _of(facts, when) if watch.cases)
 
 

@@ -77,6 +77,11 @@ def _journal(facts: Facts, wanted: Decimal) -> Iterator[Case]:
     yield Case(expr, "The oldest record that the ledger does not hold yet is {{ $value | humanizeDuration }} old.")
 
 
+def _violation(facts: Facts, wanted: Decimal) -> Iterator[Case]:
+    broken = facts.queries.gained(catalogue.VIOLATIONS, "invariant", window="1h")
+    yield Case(f"{broken} > 0", "A proof of the ledger found {{ $labels.invariant }} broken.")
+
+
 def _credential(facts: Facts, wanted: Decimal) -> Iterator[Case]:
     by = ("provider", "deployment")
     refused = facts.queries.gained(catalogue.ATTEMPTS, *by, window="5m", result="credential")
@@ -182,6 +187,20 @@ CONDITIONS: dict[str, Condition] = {
             "It does not answer: look at its log and at the last lines of its service manager, and start it again.",
         ),
         cases=_gone,
+    ),
+    "ledger_violation": Condition(
+        sign="a proof of the ledger found an invariant broken, in the last hour",
+        severity="page",
+        lasting="0m",
+        board="money",
+        why="The books do not add up: money was counted twice, lost, or changed by hand. It is watched as often as a"
+        " proof is asked for: have a timer ask for `GET /admin/v1/ledger/proof`.",
+        steps=(
+            "`nexusflow ledger verify` names the rows that break the invariant.",
+            "Counters alone are wrong: `nexusflow ledger rebuild` computes them again from the transfers.",
+            "Transfers are wrong: keep a copy of the database and the journals as they are, and report it.",
+        ),
+        cases=_violation,
     ),
     "journal_age_seconds": Condition(
         sign="a record waits for the ledger",
@@ -334,4 +353,4 @@ CONDITIONS: dict[str, Condition] = {
         cases=_budget,
     ),
 }
-"""By what `when` of an alert says. Nothing measures `ledger_violation`: only reading all books can tell."""
+"""By what `when` of an alert says."""

@@ -40,6 +40,7 @@ class AdminPages(Surface):
             pepper=pepper_path(server.database, runtime.settings.root),
             journals=journal_folder(runtime.settings, server),
             currency=server.currency,
+            meter=runtime.meter,
         )
         self._making: asyncio.Task[Litestar] | None = None
 

@@ -11,8 +11,10 @@ from litestar.di import NamedDependency
 from nexusflow.accounts import AccountTable, BudgetTable, Money
 from nexusflow.accounts.quotas import QuotaTable
 from nexusflow.keys import KeyTable, pepper_of
+from nexusflow.ledger.verify import Proof, verify
 from nexusflow.store import Database
 from nexusflow.store.thread import StoreThread
+from nexusflow.telemetry.meter import Meter
 
 T = TypeVar("T")
 
@@ -58,11 +60,20 @@ class Office:
     pepper: Path
     journals: Path
     currency: str
+    meter: Meter
     _studying: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self, work: Callable[[Books], T]) -> T:
         """Something quick: calls to models may be waiting for the same thread."""
         return await self.thread.run(lambda database: work(Books(database, self.pepper)))
+
+    async def prove(self) -> Proof:
+        """The proof that the money adds up. What is broken is counted, so that an alert can watch it."""
+        journals = self.journals if self.journals.is_dir() else None
+        proof = await self.study(lambda database: verify(database, journals))
+        for invariant in sorted(proof.failed()):
+            self.meter.violated(invariant)
+        return proof
 
     async def study(self, work: Callable[[Database], T]) -> T:
         """Something that may read for long: in a thread and over a connection of its own, one such after the other."""

@@ -51,6 +51,7 @@ class Door:
             pepper=pepper_path(server.database, runtime.settings.root),
             journals=journal_folder(runtime.settings, server),
             currency=server.currency,
+            meter=runtime.meter,
         )
         self._desk = Desk(office, runtime, artifact)
         self._static = _Static()

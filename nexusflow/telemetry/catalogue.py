@@ -125,6 +125,12 @@ EXPORT_DROPPED = Metric(
 )
 WORKERS = Metric("workers", "sum", "Worker processes that are alive.")
 WORKERS_ENDED = Metric("workers_ended_total", "counter", "Worker processes that ended, whatever took their place.")
+VIOLATIONS = Metric(
+    "ledger_violations_total",
+    "counter",
+    "Invariants that a proof of the ledger found broken, each time that the admin API was asked for one.",
+    ("invariant",),
+)
 STORE_DOWN = Metric("store_down", "max", "1 while a worker cannot use this store.", ("store",))
 DISK_FREE = Metric("disk_free_bytes", "max", "What is free on the disk that the journals are on.")
 DISK_SIZE = Metric("disk_size_bytes", "max", "What that disk holds in all.")
@@ -149,7 +155,7 @@ CATALOGUE: dict[str, Metric] = {
         REQUESTS, REFUSED, DURATION, TTFT, TIME_PER_TOKEN, OVERHEAD, IN_FLIGHT, ATTEMPTS,
         FAILOVERS, RETRIES_REFUSED, DEPLOYMENT_STATE, REJECTIONS, LIMIT_ERRORS, LIMITS_DEGRADED, LEASES_EXPIRED,
         TOKENS, CHARGED, PROVIDER_COST, ABSORBED, SETTLEMENTS, JOURNAL_BACKLOG, JOURNAL_AGE, LOSSES, SHED, OVERLOAD,
-        LOOP_LAG, DRAINING, BUILD, SWAPS, DROPPED, LOG_DROPPED, EXPORT_DROPPED, WORKERS, WORKERS_ENDED, STORE_DOWN,
-        DISK_FREE, DISK_SIZE, CERTIFICATE, BUDGET_USED, TASKS, TASK_AGE,
+        LOOP_LAG, DRAINING, BUILD, SWAPS, DROPPED, LOG_DROPPED, EXPORT_DROPPED, WORKERS, WORKERS_ENDED, VIOLATIONS,
+        STORE_DOWN, DISK_FREE, DISK_SIZE, CERTIFICATE, BUDGET_USED, TASKS, TASK_AGE,
     )
 }  # fmt: skip

@@ -101,6 +101,10 @@ class Meter:
         """Another artifact was taken up, or refused."""
         self.board.of(catalogue.SWAPS, result).add()
 
+    def violated(self, invariant: str) -> None:
+        """A proof of the ledger found this one broken."""
+        self.board.of(catalogue.VIOLATIONS, invariant).add()
+
     def keep(self, metric: Metric, value: float, *labels: str) -> None:
         """What is counted elsewhere, as it stands now."""
         self.board.of(metric, *labels).set(value)

@@ -170,7 +170,7 @@ def test_what_is_gone_from_gateway_yaml_is_gone_from_the_folder(tmp_path: Path) 
     file = tmp_path / "gateway.yaml"
     whole = yaml.safe_load(gateway_yaml("http://127.0.0.1:9", 9464, "1"))
     file.write_text(yaml.safe_dump(whole))
-    assert nexusflow("dashboards", "--out", "out", root=tmp_path).stdout == "out: 9 dashboards, 14 alerts\n"
+    assert nexusflow("dashboards", "--out", "out", root=tmp_path).stdout == "out: 9 dashboards, 15 alerts\n"
     mine = tmp_path / "out" / "grafana" / "mine.json"
     mine.write_text("{}")
     del whole["models"]["bad"]

@@ -16,6 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from nexusflow import __version__
+from nexusflow.store import open_database
 from nexusflow.testing.gateway import Gateway, nexusflow, running_gateway
 from nexusflow.testing.ports import free_port
 from tests.support.drive import Answer
@@ -193,3 +194,8 @@ def test_without_a_port_only_administrators_see_them(tmp_path: Path) -> None:
         answer = ask(address, admin)
         assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
         assert b"nexusflow_build_info" in answer.body
+        assert b"nexusflow_ledger_violations_total{" not in answer.body
+        with open_database(tmp_path / ".nexusflow" / "nexusflow.db") as database:
+            database.execute("UPDATE wallet SET spent = spent + 1")
+        assert ask(f"{gateway.url}/admin/v1/ledger/proof", admin).json()["holds"] is False
+        assert b"nexusflow_ledger_violations_total{invariant=" in ask(address, admin).body

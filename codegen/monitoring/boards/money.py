@@ -12,6 +12,7 @@ from nexusflow.telemetry.catalogue import (
     PROVIDER_COST,
     SETTLEMENTS,
     TOKENS,
+    VIOLATIONS,
 )
 
 
@@ -95,6 +96,7 @@ def _books(queries: Queries) -> tuple[Panel, ...]:
             "Records of calls that are in the journals and not yet in the ledger.",
             "none",
             (queries.gauge(JOURNAL_BACKLOG), "records"),
+            width=12,
             alert="journal_age_seconds",
         ),
         graph(
@@ -102,13 +104,23 @@ def _books(queries: Queries) -> tuple[Panel, ...]:
             "For how long the oldest of them waits.",
             "s",
             (queries.gauge(JOURNAL_AGE), "oldest"),
+            width=12,
             alert="journal_age_seconds",
+        ),
+        graph(
+            "Broken invariants",
+            "Invariants that proofs of the ledger found broken in an hour; nothing where none is asked for.",
+            "none",
+            (queries.gained(VIOLATIONS, "invariant", window="1h"), "{{invariant}}"),
+            width=12,
+            alert="ledger_violation",
         ),
         graph(
             "Budgets",
             "What is spent and held of the fullest budget of each kind.",
             "percentunit",
             (queries.gauge(BUDGET_USED, "scope", "period"), "{{scope}} {{period}}"),
+            width=12,
             alert="budget_used_percent",
             limit=1,
         ),

@@ -101,6 +101,8 @@ TRIALS = [
     Trial("gateway_down", 5, {}, 1),
     Trial("gateway_down", 1, {}, 0),
     Trial("gateway_down", 5, gauge(catalogue.WORKERS, 1), 0),
+    Trial("ledger_violation", 40, {of(catalogue.VIOLATIONS, invariant="I-01"): "_x30 1x20"}, 1),
+    Trial("ledger_violation", 40, {of(catalogue.VIOLATIONS, invariant="I-01"): "0x60"}, 0),
     Trial("journal_age_seconds", 2, gauge(catalogue.JOURNAL_AGE, 301), 1),
     Trial("journal_age_seconds", 2, gauge(catalogue.JOURNAL_AGE, 299), 0),
     Trial("credential_bad", 10, {of(catalogue.ATTEMPTS, **ATTEMPT, result="credential"): "_x8 1x20"}, 1),

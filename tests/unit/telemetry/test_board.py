@@ -28,6 +28,7 @@ def test_every_metric_has_a_name_of_its_kind_and_only_labels_from_compiled_table
     allowed = {
         *("protocol", "model", "provider", "deployment", "outcome", "code", "result", "reason", "limit", "scope"),
         *("store", "op", "side", "phase", "type", "source", "kind", "version", "plan", "priority", "period"),
+        "invariant",
         "state",
     }
     for name, metric in CATALOGUE.items():
