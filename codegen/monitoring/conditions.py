@@ -30,8 +30,8 @@ class Case(Struct, frozen=True):
 class Condition(Struct, frozen=True, kw_only=True):
     """A kind of alert. It fires when `cases` have held for `lasting`.
 
-    `sign` is what is seen, in a few words; `why` and `steps` are for the runbook, `board` names the dashboard to
-    look at.
+    `sign` is what is seen, in a few words; `why` and `steps` are for the runbook, `board` says which dashboard
+    to look at.
     """
 
     sign: str
@@ -222,7 +222,7 @@ CONDITIONS: dict[str, Condition] = {
         sign="a provider refuses our credential, or does not know the model",
         severity="page",
         lasting="0m",
-        board="providers",
+        board="that of the provider",
         threshold=Decimal(0),
         unit="attempts in five minutes",
         why="A provider answered 401, 402, 403 or 404. The deployment is left alone for a minute each time, so that"
@@ -238,7 +238,7 @@ CONDITIONS: dict[str, Condition] = {
         sign="every deployment of a model is down or cooling",
         severity="page",
         lasting="1m",
-        board="overview",
+        board="that of the model",
         why="Calls of this model fail, unless it has fallbacks.",
         steps=(
             "The model's dashboard shows how attempts at each deployment end.",
@@ -331,7 +331,7 @@ CONDITIONS: dict[str, Condition] = {
         sign="a provider's certificate ends soon",
         severity="ticket",
         lasting="1h",
-        board="providers",
+        board="that of the provider",
         threshold=Decimal(14),
         unit="days that are left",
         why="When it has ended, the gateway refuses to speak to this provider.",
